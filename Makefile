@@ -1,0 +1,53 @@
+# `make help` lists what there is. Everything runs in .venv, made from constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 5000
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format ui clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+# The environment is made anew only when what it is made from has changed.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+install: $(VENV)/.installed  ## Make .venv with everything in it
+
+demo: install  ## Raw files to registered models, for every pipeline, on samples made here
+	@echo "Bringing every pipeline up to date: ingest, validate, train, evaluate, register"
+	@for name in $$(penstock names); do penstock run $$name || exit 1; done
+	@echo
+	@for name in $$(penstock names); do penstock runs $$name --count 5; done
+	@echo
+	@echo "Next:  make ui                               compare runs and see the registry in MLflow"
+	@echo "       data/mnist/report.html                the report: open it in a browser"
+	@echo "       source .venv/bin/activate             then: penstock --help"
+	@echo "       penstock params mnist                 every setting, with its meaning"
+	@echo "       edit params.yaml, then dvc repro      only what is stale runs again"
+
+test: install lint  ## Lint, types, import walls and every test
+	$(BIN)/python -m pytest
+
+lint: install  ## ruff, mypy, import-linter: what pre-commit runs too
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install  ## Format the code; bring the JSON schema of params.yaml up to date
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/penstock schema > docs/params.schema.json
+
+ui: install  ## Open MLflow on mlruns/ at http://127.0.0.1:5000 (make ui PORT=...)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 \
+		--port $(PORT) --backend-store-uri sqlite:///mlruns/mlflow.db
+
+clean:  ## Remove the environment and caches; data, models and runs stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,212 @@
+"""The command line: thin; each command imports what it needs when it runs."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from .errors import PenstockError
+
+app = typer.Typer(
+    name="penstock",
+    help="Raw files to registered models: ingest, validate, train, evaluate, register.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Pipeline = Annotated[str, typer.Argument(help="Name of a pipeline, mnist say.", show_default=False)]
+
+
+@app.command(rich_help_panel="Everything")
+def run(name: Pipeline) -> None:
+    """Bring all five stages up to date through DVC, then the registry.
+
+    Runs only what is stale. The end compares the registry with what register last decided, and
+    restores it where it was lost.
+    """
+    from .repro import run_pipeline
+
+    run_pipeline(_open(name))
+
+
+@app.command(rich_help_panel="Stages")
+def ingest(name: Pipeline) -> None:
+    """Read the raw files into a dataset; reject what cannot be taken, with the reason."""
+    from .stages.ingest import ingest as stage
+
+    stage(_open(name))
+
+
+@app.command(rich_help_panel="Stages")
+def validate(
+    name: Pipeline,
+    data_docs: Annotated[
+        Path | None,
+        typer.Option(help="Also write Great Expectations' Data Docs here; they need a CDN."),
+    ] = None,
+) -> None:
+    """Check that the dataset is fit to learn from; a critical failure exits with 1."""
+    from .stages.validate import validate as stage
+
+    stage(_open(name), data_docs)
+
+
+@app.command(rich_help_panel="Stages")
+def train(name: Pipeline) -> None:
+    """Train the network, on a GPU where there is one."""
+    workspace = _open(name)
+    from .stages.train import train as stage
+
+    stage(workspace)
+
+
+@app.command(rich_help_panel="Stages")
+def evaluate(name: Pipeline) -> None:
+    """Score the model on the test split; write metrics, figures and report.html."""
+    workspace = _open(name)
+    from .stages.evaluate import evaluate as stage
+
+    stage(workspace)
+
+
+@app.command(rich_help_panel="Stages")
+def register(name: Pipeline) -> None:
+    """Package the model, prove that it loads and predicts, and pass it through the gate."""
+    workspace = _open(name)
+    from .stages.register import register as stage
+
+    stage(workspace)
+
+
+@app.command(rich_help_panel="Sources")
+def sample(name: Pipeline) -> None:
+    """Make the pipeline's sample data in data/samples/NAME: offline, the same bytes each time."""
+    from .project import find_root
+    from .sources.sample import make_sample
+
+    make_sample(name, find_root())
+
+
+@app.command(rich_help_panel="Sources")
+def download(
+    name: Annotated[str, typer.Argument(help="A dataset of data/downloads.yaml.")],
+) -> None:
+    """Download a public dataset into data/downloads/NAME, resuming and checking every file."""
+    from .project import find_root
+    from .sources.download import download as fetch
+
+    root = find_root()
+    fetch(name, root / "data" / "downloads" / name, root / "data" / "downloads.yaml")
+
+
+@app.command(rich_help_panel="Looking")
+def params(
+    name: Pipeline,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="Print a section of params.yaml, all at defaults.")
+    ] = False,
+) -> None:
+    """Show the effective settings of a pipeline, with their meaning."""
+    from . import params_help
+
+    if defaults:
+        typer.echo(params_help.write_yaml(name, params_help.default_params(name)))
+        return
+    from rich.table import Table
+
+    table = Table("setting", "value", "meaning", box=None, pad_edge=False)
+    for row in params_help.describe(_open(name).params):
+        table.add_row(*row)
+    _console().print(table)
+
+
+@app.command(rich_help_panel="Looking")
+def names() -> None:
+    """List the pipelines there are."""
+    from .pipeline import names as known
+
+    typer.echo("\n".join(known()))
+
+
+@app.command(hidden=True)
+def schema() -> None:
+    """Print the JSON schema of params.yaml (kept in docs/params.schema.json)."""
+    from .params_help import schema as make
+
+    typer.echo(json.dumps(make(), indent=2))
+
+
+@app.command(rich_help_panel="Looking")
+def runs(
+    name: Pipeline,
+    count: Annotated[int, typer.Option(help="How many of the newest runs.", min=1)] = 20,
+) -> None:
+    """List the pipeline's runs: when, model, metrics, registered version and aliases."""
+    workspace = _open(name)
+    from .tracking.listing import runs_table
+
+    _console().print(runs_table(workspace, count))
+
+
+@app.command(rich_help_panel="Looking")
+def predict(
+    name: Pipeline,
+    files: Annotated[list[Path], typer.Argument(help="Raw inputs, image files say.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
+) -> None:
+    """Predict with the champion; exits with 1 if a file could not be read."""
+    workspace = _open(name)
+    from .serving import predict_files
+
+    rows = predict_files(workspace, files)
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row))
+    else:
+        _console().print(_prediction_table(rows))
+    if any(row.get("error") for row in rows):
+        raise typer.Exit(1)
+
+
+def _prediction_table(rows: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    columns = [name for name in rows[0] if not isinstance(rows[0][name], list)]
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        shown = (row[name] for name in columns)
+        table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v or "") for v in shown))
+    return table
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
+def _open(name: str) -> Any:
+    from .project import Workspace
+
+    return Workspace.open(name)
+
+
+def _terminate(*_: object) -> NoReturn:
+    """End like Ctrl-C on SIGTERM, so that runs are closed and partial files stay hidden."""
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one line, not a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except PenstockError as error:
+        for line in str(error).splitlines():
+            print(f"penstock: error: {line}", file=sys.stderr)
+        sys.exit(1)

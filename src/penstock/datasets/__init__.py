@@ -1,0 +1,1 @@
+"""Building blocks for data: reading files safely, splits, the dataset on disk."""

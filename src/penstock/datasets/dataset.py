@@ -1,0 +1,181 @@
+"""The dataset on disk: few, large files that are written as a stream and read memory-mapped.
+
+- `index.parquet`: a row per example; `id` and `split` always, and what else applies.
+- `<name>.npy`: arrays, a row per example in the order of the index, unless they say otherwise.
+- `rejected.parquet`: every input not taken, and why. Taken + rejected = found.
+- `dataset.json`: counts, splits, arrays, what the pipeline adds (classes), and a digest of it all.
+
+The same inputs give the same bytes: nothing here knows the time, the host or a path.
+"""
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import PenstockError
+
+HEADER = 128  # bytes kept free for the .npy header, whose length is known only at the end
+
+
+class ArrayWriter:
+    """Appends rows to one .npy file without holding them in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self._file: IO[bytes] = path.open("wb")
+        self._file.write(b"\0" * HEADER)
+        self._row: tuple[np.dtype, tuple[int, ...]] | None = None
+
+    def append(self, rows: np.ndarray) -> None:
+        """Append rows, shape (n, ...), all of one dtype and row shape."""
+        row = (rows.dtype, rows.shape[1:])
+        self._row = self._row or row
+        if row != self._row:
+            raise ValueError(f"{self.path.name}: rows of {row} after rows of {self._row}")
+        self._file.write(np.ascontiguousarray(rows).data)
+        self.rows += len(rows)
+
+    def close(self) -> dict[str, Any]:
+        """Write the header; answer what dataset.json says of the array."""
+        dtype, row_shape = self._row or (np.dtype(np.uint8), ())
+        shape = (self.rows, *row_shape)
+        head = repr({"descr": dtype.str, "fortran_order": False, "shape": shape})
+        magic = np.lib.format.magic(1, 0)
+        text = head.encode().ljust(HEADER - len(magic) - 3) + b"\n"
+        self._file.seek(0)
+        self._file.write(magic + len(text).to_bytes(2, "little") + text)
+        self._file.close()
+        return {"dtype": dtype.name, "shape": list(shape)}
+
+
+class DatasetWriter:
+    """Writes a dataset into a new folder; use it as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.info: dict[str, Any] = {}
+        self._arrays: dict[str, ArrayWriter] = {}
+        self._index: pq.ParquetWriter | None = None
+        self._splits: dict[str, dict[str, Any]] = {}
+        self._rejected: list[tuple[str, str]] = []
+
+    def add(self, rows: pd.DataFrame, arrays: dict[str, np.ndarray]) -> None:
+        """Append examples: their rows of the index (with `id` and `split`) and of each array."""
+        for name, values in arrays.items():
+            if len(values) != len(rows):
+                raise ValueError(f"{name}: {len(values)} rows for {len(rows)} examples")
+            if name not in self._arrays:
+                self._arrays[name] = ArrayWriter(self.folder / f"{name}.npy")
+            self._arrays[name].append(values)
+        table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
+        if self._index is None:
+            self._index = pq.ParquetWriter(self.folder / "index.parquet", table.schema)
+        self._index.write_table(table)
+        for split, part in rows.groupby("split", sort=False):
+            entry = self._splits.setdefault(str(split), {"examples": 0, "digest": hashlib.sha256()})
+            entry["examples"] += len(part)
+            hashed = pd.util.hash_pandas_object(part.drop(columns="split"), index=False)
+            entry["digest"].update(hashed.to_numpy().tobytes())
+
+    def reject(self, example: str, reason: str) -> None:
+        """Record an input that was not taken, and why."""
+        self._rejected.append((example, reason))
+
+    def __enter__(self) -> "DatasetWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        arrays = {name: writer.close() for name, writer in self._arrays.items()}
+        if self._index is not None:
+            self._index.close()
+        if kind is None:
+            self._finish(arrays)
+
+    def _finish(self, arrays: dict[str, Any]) -> None:
+        if self._index is None:
+            raise PenstockError("no example was taken; see the source and the rejections above")
+        rejected = pa.table(
+            {
+                "id": pa.array([name for name, _ in self._rejected], pa.string()),
+                "reason": pa.array([reason for _, reason in self._rejected], pa.string()),
+            }
+        )
+        pq.write_table(rejected, self.folder / "rejected.parquet")
+        taken = sum(entry["examples"] for entry in self._splits.values())
+        splits = {
+            name: {"examples": entry["examples"], "digest": entry["digest"].hexdigest()}
+            for name, entry in sorted(self._splits.items())
+        }
+        info = {
+            "found": taken + len(self._rejected),
+            "examples": taken,
+            "rejected": len(self._rejected),
+            "splits": splits,
+            "arrays": arrays,
+            **self.info,
+        }
+        info["digest"] = digest_files(self.folder, json.dumps(info, sort_keys=True))
+        (self.folder / "dataset.json").write_text(json.dumps(info, indent=2) + "\n")
+
+
+class Dataset:
+    """A dataset on disk, read as it is needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / "dataset.json").is_file():
+            raise PenstockError(
+                f"{folder}: no dataset there; `penstock ingest {folder.parent.name}` makes it"
+            )
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """dataset.json: counts, splits, arrays, classes, digest."""
+        info: dict[str, Any] = json.loads((self.folder / "dataset.json").read_text())
+        return info
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """A row per example."""
+        return pd.read_parquet(self.folder / "index.parquet")
+
+    @cached_property
+    def rejected(self) -> pd.DataFrame:
+        """A row per input not taken: id, reason."""
+        return pd.read_parquet(self.folder / "rejected.parquet")
+
+    def array(self, name: str) -> np.ndarray:
+        """An array, memory-mapped."""
+        array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        return array
+
+    def rows(self, split: str) -> np.ndarray:
+        """The positions of a split's examples, in the order of the index."""
+        return np.flatnonzero(self.index["split"].to_numpy() == split)
+
+
+def digest_files(folder: Path, *extra: str) -> str:
+    """SHA-256 of the names and contents of every file in a folder, and of further text."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    for text in extra:
+        digest.update(text.encode())
+    return digest.hexdigest()

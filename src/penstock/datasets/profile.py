@@ -1,0 +1,47 @@
+"""Tables about a dataset that expectations speak of, beside the examples themselves."""
+
+import pandas as pd
+
+from .dataset import Dataset
+
+SPLITS = ("train", "validation", "test")
+
+
+def tables(dataset: Dataset) -> dict[str, pd.DataFrame]:
+    """Derive every table an expectation may name.
+
+    Returns:
+        `examples`: the index. `splits`: split, examples; a row also for a split that is empty.
+        `classes`: split, label, examples, share; a row also for a class that is missing.
+        `contents`: sha256, splits (how many it is in), examples. `rejected`: split-free totals:
+        found, rejected, share.
+    """
+    index = dataset.index
+    made = {"examples": index, "splits": _splits(index), "rejected": _rejected(dataset)}
+    if "label" in index:
+        made["classes"] = _classes(index, len(dataset.info["classes"]))
+    if "sha256" in index:
+        contents = index.groupby("sha256", sort=False)
+        made["contents"] = pd.DataFrame(
+            {"splits": contents["split"].nunique(), "examples": contents.size()}
+        ).reset_index()
+    return made
+
+
+def _splits(index: pd.DataFrame) -> pd.DataFrame:
+    counts = index["split"].value_counts()
+    order = [*SPLITS, *sorted(set(counts.index) - set(SPLITS))]
+    return counts.reindex(order, fill_value=0).rename_axis("split").reset_index(name="examples")
+
+
+def _classes(index: pd.DataFrame, classes: int) -> pd.DataFrame:
+    counts = pd.crosstab(index["split"], index["label"]).reindex(
+        columns=range(classes), fill_value=0
+    )
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    return pd.DataFrame({"examples": counts.stack(), "share": shares.stack()}).reset_index()
+
+
+def _rejected(dataset: Dataset) -> pd.DataFrame:
+    found, rejected = dataset.info["found"], dataset.info["rejected"]
+    return pd.DataFrame({"found": [found], "rejected": [rejected], "share": [rejected / found]})

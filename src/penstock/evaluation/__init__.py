@@ -1,0 +1,1 @@
+"""Building blocks for evaluation: inference, metrics, figures, comparison. Knows no pipeline."""

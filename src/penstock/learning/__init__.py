@@ -1,0 +1,1 @@
+"""Building blocks for learning: loaders, trainer, metrics, augmentation. Knows no pipeline."""

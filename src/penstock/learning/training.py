@@ -1,0 +1,140 @@
+"""Training by Lightning: from a learner and arrays to a trained network and its curves."""
+
+import logging
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+from ..params import TrainParams
+from .device import choose_device, set_threads
+from .loading import batches, choose_loading
+from .progress import Epoch, EpochRecorder, Progress
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training was.
+
+    Attributes:
+        history: per epoch: epoch, step, train/loss, val/loss, ...
+        epochs: epochs trained; fewer than planned when it stopped early.
+        steps: optimiser steps.
+        seconds: wall time of the epochs, loading and validation included.
+        examples_per_second: training examples over that time.
+        device: where it ran.
+    """
+
+    history: list[Epoch]
+    epochs: int
+    steps: int
+    seconds: float
+    examples_per_second: float
+    device: str
+
+
+def seed(params: TrainParams) -> None:
+    """Fix everything random, before the network's first weights are drawn."""
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    seed_everything(params.seed, verbose=False)
+    set_threads(params.threads)
+
+
+def plan_epochs(examples: int, params: TrainParams) -> tuple[int, int]:
+    """Epochs and steps an epoch: max_epochs, or more where they come to fewer than min_steps."""
+    steps = max(1, examples // min(params.batch_size, examples))
+    return max(params.max_epochs, math.ceil(params.min_steps / steps)), steps
+
+
+def fit(
+    learner: LightningModule,
+    arrays: Mapping[str, np.ndarray],
+    train_rows: np.ndarray,
+    validation_rows: np.ndarray,
+    params: TrainParams,
+    checkpoints: Path,
+    on_epoch: Callable[[Epoch], None],
+) -> Training:
+    """Train in place: the learner ends with the weights `train.keep` names, on the CPU.
+
+    Args:
+        learner: logs `val/loss` once an epoch.
+        arrays: what a batch is made of; a row per example.
+        train_rows: rows to learn from.
+        validation_rows: rows to choose by.
+        params: optimisation, hardware, length.
+        checkpoints: a folder for unfinished work, removed in the end.
+        on_epoch: is told the metrics of each epoch.
+    """
+    device = choose_device(params.accelerator)
+    loading, reason = choose_loading(
+        arrays, len(train_rows) + len(validation_rows), device, params.loading
+    )
+    print(f"  {'held in memory' if loading == 'memory' else 'streamed from disk'}: {reason}")
+    epochs, steps = plan_epochs(len(train_rows), params)
+    data = {"loading": loading, "workers": params.workers, "device": device}
+    train = batches(arrays, train_rows, params.batch_size, seed=params.seed, **data)  # type: ignore[arg-type]
+    validation = batches(arrays, validation_rows, 8 * params.batch_size, **data)  # type: ignore[arg-type]
+    recorder = EpochRecorder(on_epoch)
+    callbacks: list[Callback] = [recorder, Progress(epochs, epochs * steps)]
+    if params.patience:
+        callbacks.append(EarlyStopping("val/loss", patience=params.patience))
+    best = ModelCheckpoint(checkpoints, monitor="val/loss", save_weights_only=True)
+    if params.keep == "best":
+        callbacks.append(best)
+    trainer = Trainer(
+        accelerator="gpu" if device.type == "cuda" else device.type,
+        devices=1,
+        precision=_precision(params, device),
+        max_epochs=epochs,
+        gradient_clip_val=params.gradient_clip,
+        deterministic=True,
+        callbacks=callbacks,
+        enable_checkpointing=params.keep == "best",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, deprecations
+        trainer.fit(learner, train, validation)
+    seconds = time.perf_counter() - started
+    if params.keep == "best":
+        state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+        learner.load_state_dict(state["state_dict"])
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    learner.cpu()
+    trained = trainer.global_step
+    return Training(
+        history=recorder.history,
+        epochs=len(recorder.history),
+        steps=trained,
+        seconds=seconds,
+        examples_per_second=trained * min(params.batch_size, len(train_rows)) / seconds,
+        device=_device_name(device),
+    )
+
+
+def _precision(params: TrainParams, device: torch.device) -> Any:
+    if params.precision != "auto":
+        return params.precision
+    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16-mixed" if bf16 else "32-true"
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

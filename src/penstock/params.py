@@ -1,0 +1,102 @@
+"""Typed parameters: the sections of params.yaml that every pipeline has.
+
+Nothing here imports anything heavy, so `--help` and a check of params.yaml are fast.
+"""
+
+import warnings
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Pydantic warns that a field named after the stage hides ABCMeta.register, which nobody calls.
+warnings.filterwarnings("ignore", message='Field name "register" in', category=UserWarning)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: strict types, no unknown keys; docstrings are descriptions."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+
+class TrainParams(Section):
+    """How a network is trained: what `penstock train` hands to Lightning."""
+
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    """Seed of the initial weights, the order of examples and the augmentation."""
+    threads: Count = 2
+    """CPU threads PyTorch computes with; part of the result, since sums depend on their order."""
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    """Where to train; `auto` takes a GPU where there is one."""
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    """Arithmetic; `auto` is bf16-mixed on a GPU that has it, 32-true elsewhere."""
+    loading: Literal["auto", "memory", "stream"] = "auto"
+    """Hold the examples in memory or stream them from disk; `auto` holds what fits. Batches, and
+    so the results, are the same either way."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 2
+    """Processes that read batches when streaming."""
+    batch_size: Count = 128
+    """Examples in a training step."""
+    max_epochs: Count = 5
+    """Passes over the training split, when they come to at least min_steps steps."""
+    min_steps: Annotated[int, Field(ge=0)] = 600
+    """Least training steps: on small data the epochs are raised until they come to this many."""
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    """Optimiser, by its name in torch.optim."""
+    learning_rate: Positive = 0.008
+    """Learning rate; the peak of it with the one-cycle schedule."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of sgd; first-moment decay (beta 1) of adam and adamw."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Weight decay."""
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    """Learning rate over the steps: up to the peak and down to zero once, or constant."""
+    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share of the steps in which one_cycle rises."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of each target spread evenly over all classes."""
+    gradient_clip: Positive | None = None
+    """Largest norm of the gradient; null does not clip."""
+    patience: Count | None = None
+    """Epochs without a better validation loss before training stops early; null never stops."""
+    keep: Literal["best", "last"] = "last"
+    """Weights to keep: those of the best validation loss, or the last. With one_cycle the last
+    ones have seen the smallest steps."""
+
+
+class RegisterParams(Section):
+    """When a model may enter the registry, and when it may serve."""
+
+    minimum: dict[str, float] = {}
+    """Floor: test metrics a model must reach to become `challenger`, such as
+    `test/accuracy: 0.9`."""
+    tolerance: Annotated[float, Field(ge=0)] = 0.005
+    """Largest loss against the champion, in units of the score, that the test split must rule out
+    (with 95 % confidence) before the challenger becomes champion."""
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Bootstrap resamples for that comparison."""
+
+
+class PipelineParams(Section):
+    """The section of one pipeline; each pipeline narrows the types of its parts."""
+
+    source: str
+    """Raw data: a file or folder, relative to this file. `data/samples/NAME` is made here,
+    offline; `data/downloads/NAME` is downloaded; any folder of your own works too."""
+    data: Section
+    """Ingest: what is read and how it is split."""
+    expectations: Section
+    """Validate: limits the examples must keep to."""
+    model: Section
+    """The network."""
+    train: TrainParams
+    """Train: optimisation, hardware, length."""
+    evaluate: Section
+    """Evaluate: what is measured besides the usual."""
+    register: RegisterParams = Field(...)
+    """Register: the gate between a trained model and the registry."""

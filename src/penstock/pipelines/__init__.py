@@ -1,0 +1,1 @@
+"""One folder per pipeline: everything particular to it, and nothing else."""

@@ -1,0 +1,98 @@
+"""What a user may change about the MNIST pipeline."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ...params import Count, PipelineParams, RegisterParams, Section, Share, TrainParams
+
+DIGITS = [str(digit) for digit in range(10)]
+
+
+class Data(Section):
+    """Ingest: what is read and how it is split."""
+
+    classes: Annotated[list[str], Field(min_length=2, max_length=256)] = DIGITS
+    """Name of each label, in order: label 0 is the first. A label beyond the last is an error."""
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the training files held out for validation, by a hash of each image's content."""
+
+
+class Expectations(Section):
+    """Validate: limits the examples must keep to."""
+
+    min_examples: Count = 100
+    """Least examples in each split."""
+    class_share: tuple[Share, Share] = Field(default=(0.05, 0.2), strict=False)
+    """Least and largest share of a class within a split."""
+    mean_ink: tuple[Share, Share] = Field(default=(0.05, 0.5), strict=False)
+    """Least and largest mean brightness over all images, black 0 and white 1: digits are white
+    strokes on black, inverted scans fall outside."""
+    max_blank_share: Share = 0.001
+    """Largest share of images with one value throughout."""
+
+
+class CNN(Section):
+    """Convolutions, each with batch norm if asked, 2x2 max pooling and ReLU; then dense layers."""
+
+    kind: Literal["cnn"] = "cnn"
+    """Kind of network."""
+    channels: Annotated[list[Count], Field(min_length=1, max_length=4)] = [32, 64]
+    """Output channels of each convolution."""
+    kernel: Annotated[int, Field(ge=1, le=7)] = 3
+    """Side of the convolution kernels in pixels."""
+    padding: Literal["valid", "same"] = "valid"
+    """Without a border, or with one that keeps the size."""
+    dense: Annotated[int, Field(ge=0)] = 128
+    """Units of the dense layer before the classifier; 0 leaves it out."""
+    batch_norm: bool = True
+    """Batch normalisation after each layer."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of units dropped before each dense layer."""
+
+
+class MLP(Section):
+    """Dense layers only: what position costs when a network does not know about it."""
+
+    kind: Literal["mlp"] = "mlp"
+    """Kind of network."""
+    hidden: Annotated[list[Count], Field(min_length=1, max_length=8)] = [1024]
+    """Units of each hidden layer."""
+    batch_norm: bool = False
+    """Batch normalisation after each hidden layer."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of units dropped before each dense layer."""
+
+
+class Train(TrainParams):
+    """Train: optimisation, hardware, length, augmentation."""
+
+    max_shift: Annotated[int, Field(ge=0, le=14)] = 2
+    """Each training image is moved by up to this many pixels both ways, anew in each epoch."""
+
+
+class Evaluate(Section):
+    """Evaluate: what is measured besides the usual."""
+
+    max_shift: Annotated[int, Field(ge=0, le=14)] = 4
+    """Largest sideways move, in pixels, in the test of shift robustness."""
+    gallery: Annotated[int, Field(ge=1, le=400)] = 40
+    """Images on each sheet of samples and of worst mistakes."""
+
+
+class Register(RegisterParams):
+    """Register: the gate between a trained model and the registry."""
+
+    minimum: dict[str, float] = {"test/accuracy": 0.9}
+    """Floor: test metrics a model must reach to become `challenger`."""
+
+
+class Params(PipelineParams):
+    """The section `mnist`."""
+
+    data: Data
+    expectations: Expectations
+    model: Annotated[CNN | MLP, Field(discriminator="kind")]
+    train: Train
+    evaluate: Evaluate
+    register: Register = Field(...)

@@ -1,0 +1,1 @@
+"""The five stages, one function each, the same for every pipeline."""

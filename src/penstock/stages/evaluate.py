@@ -1,0 +1,82 @@
+"""Evaluate: how good is the model on the test split, and where does it fail?"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .. import pipeline
+from ..datasets.dataset import Dataset
+from ..evaluation import figures
+from ..learning.device import set_threads
+from ..pipeline import Evaluation
+from ..project import Workspace
+from ..tracking.runs import try_complete_run
+from ..trained import load_trained
+from .report import write_report
+
+ABOUT = "about.json"
+CURVES = ("loss", "accuracy")
+
+
+def evaluate(workspace: Workspace) -> Evaluation:
+    """Score the model on every test example; write metrics, scores, figures and the report."""
+    dataset = Dataset(workspace.dataset)
+    network, description = load_trained(workspace.model)
+    set_threads(workspace.params.train.threads)
+    module: pipeline.EvaluateModule = pipeline.load(workspace.name, "evaluate")
+    evaluation = module.evaluate(network, dataset, workspace.params)
+    evaluation.figures["Training curves"] = _curves(workspace.model / "history.csv")
+    with workspace.writing(workspace.evaluation) as folder:
+        folder.mkdir()
+        evaluation.scores.to_parquet(folder / "scores.parquet", index=False)
+        (folder / "curves").mkdir()
+        for name, table in evaluation.plots.items():
+            table.to_csv(folder / "curves" / f"{name}.csv", index=False)
+        about = {
+            "weights_sha256": description["weights_sha256"],
+            "dataset": dataset.info["digest"],
+            "figures": _save_figures(evaluation, folder / "figures"),
+            "tables": [
+                {"title": title, "columns": list(table.columns), "rows": table.to_numpy().tolist()}
+                for title, table in evaluation.tables.items()
+            ],
+        }
+        (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
+    with workspace.writing(workspace.metrics) as file:
+        file.write_text(json.dumps(evaluation.metrics, indent=2) + "\n")
+    print(f"evaluate {workspace.name}: " + describe_metrics(evaluation.metrics))
+    write_report(workspace)
+    try_complete_run(workspace)
+    return evaluation
+
+
+def describe_metrics(metrics: dict[str, float]) -> str:
+    """Metrics on one line, an interval behind its metric."""
+    shown = []
+    for name, value in metrics.items():
+        if name.endswith(("_low", "_high")):
+            continue
+        interval = ""
+        if f"{name}_low" in metrics:
+            interval = f" ({metrics[f'{name}_low']:.4f} to {metrics[f'{name}_high']:.4f})"
+        text = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+        shown.append(f"{name} {text}{interval}")
+    return ", ".join(shown)
+
+
+def _curves(history: Path) -> Figure:
+    table = pd.read_csv(history)
+    names = [name for name in CURVES if f"val/{name}" in table]
+    return figures.curves(table, names)
+
+
+def _save_figures(evaluation: Evaluation, folder: Path) -> list[dict[str, str]]:
+    folder.mkdir()
+    saved = []
+    for title, figure in evaluation.figures.items():
+        file = title.lower().replace(" ", "_") + ".png"
+        figure.savefig(folder / file, dpi=130, metadata={"Software": None})
+        saved.append({"title": title, "file": file, "note": evaluation.notes.get(title, "")})
+    return saved

@@ -1,0 +1,33 @@
+"""Ingest: from raw files to a dataset on disk."""
+
+from .. import pipeline
+from ..datasets.dataset import Dataset, DatasetWriter
+from ..errors import PenstockError
+from ..project import Workspace
+
+
+def ingest(workspace: Workspace) -> Dataset:
+    """Read the pipeline's source into its dataset; report what was taken and what was not.
+
+    Raises:
+        PenstockError: the source is missing or not what the pipeline reads.
+    """
+    if not workspace.source.exists():
+        raise PenstockError(
+            f"{workspace.source}: not found; set pipelines.{workspace.name}.source in "
+            f"params.yaml to your data, or make the sample: `penstock sample {workspace.name}`"
+        )
+    module: pipeline.IngestModule = pipeline.load(workspace.name, "ingest")
+    with workspace.writing(workspace.dataset) as folder, DatasetWriter(folder) as writer:
+        module.ingest(workspace.source, writer, workspace.params)
+    dataset = Dataset(workspace.dataset)
+    splits = ", ".join(
+        f"{name} {entry['examples']:,}" for name, entry in dataset.info["splits"].items()
+    )
+    print(
+        f"ingest {workspace.name}: {dataset.info['found']:,} found, "
+        f"{dataset.info['examples']:,} taken ({splits}), {dataset.info['rejected']:,} rejected"
+    )
+    for row in dataset.rejected.head(5).itertuples():
+        print(f"  rejected {row.id}: {row.reason}")
+    return dataset

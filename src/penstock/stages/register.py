@@ -1,0 +1,204 @@
+"""Register: from an evaluated model to a version in the registry, through the gate."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import pipeline
+from ..datasets.dataset import Dataset
+from ..errors import PenstockError
+from ..evaluation.comparison import paired_bootstrap
+from ..learning.weights import read_description
+from ..project import Workspace
+from ..tracking import registry
+from ..tracking.packaging import package_model, predict_fresh
+from ..tracking.registry import ModelVersion
+from ..tracking.runs import complete_run
+from ..tracking.store import MlflowClient, MlflowException, tracking_uri
+from .report import write_report
+
+TOLERANCE = 1e-4  # between probabilities computed in batches of different sizes
+
+
+def register(workspace: Workspace) -> dict[str, Any]:
+    """Package the model, prove it in a fresh process, make a version, and decide its aliases.
+
+    Equal weights and code are one version, however often they come by: the stage can be repeated.
+
+    Returns:
+        The receipt, also in receipt.json.
+
+    Raises:
+        PenstockError: the packaged model does not predict what `evaluate` measured, or the
+            registry cannot be reached.
+    """
+    try:
+        return _register(workspace)
+    except MlflowException as error:
+        reason = str(error).splitlines()[0][:300]
+        raise PenstockError(
+            f"{tracking_uri(workspace.root)}: the registry cannot be used: {reason}; the model "
+            f"stays in {workspace.model}; try `penstock run {workspace.name}` when it is back"
+        ) from None
+
+
+def _register(workspace: Workspace) -> dict[str, Any]:
+    dataset = Dataset(workspace.dataset)
+    module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
+    metrics = json.loads(workspace.metrics.read_text())
+    scores = pd.read_parquet(workspace.evaluation / "scores.parquet")
+    inputs = module.raw_inputs(dataset, "test")
+    description = read_description(workspace.model)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        bundle = package_model(workspace.name, workspace.model, module, inputs.head(2), folder)
+        _prove(folder, inputs, module, dataset, scores)
+        client, run_id = complete_run(workspace)
+        version = registry.find_version(client, workspace.name, bundle)
+        if version is None:
+            tags = {
+                registry.BUNDLE_TAG: bundle,
+                registry.TEST_TAG: dataset.info["splits"]["test"]["digest"],
+                "penstock.weights_sha256": description["weights_sha256"],
+            }
+            version = registry.create_version(client, workspace.name, run_id, folder, tags)
+    champion = registry.get_alias(client, workspace.name, registry.CHAMPION)
+    decision = decide(workspace, client, version, champion, metrics, scores, inputs)
+    if decision["decision"] != "refused":
+        registry.set_alias(client, version, registry.CHALLENGER)
+    if decision["decision"] == "champion":
+        registry.set_alias(client, version, registry.CHAMPION)
+    receipt = {
+        "model": workspace.name,
+        "version": int(version.version),
+        **decision,
+        "weights_sha256": description["weights_sha256"],
+        "bundle_sha256": bundle,
+        "run_id": version.run_id,
+        "metrics": metrics,
+    }
+    _tell(workspace, client, version, run_id, receipt)
+    return receipt
+
+
+def _prove(
+    folder: Path,
+    inputs: pd.DataFrame,
+    module: pipeline.PredictModule,
+    dataset: Dataset,
+    scores: pd.DataFrame,
+) -> None:
+    """Check that the packaged model predicts what `evaluate` measured, on every test example."""
+    index = dataset.index.iloc[dataset.rows("test")]
+    again = module.outcome(predict_fresh(folder, inputs), index)
+    for column in again:
+        ours, theirs = scores[column].to_numpy(), again[column].to_numpy()
+        if np.issubdtype(ours.dtype, np.floating):
+            differ = ~np.isclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE)
+        else:
+            differ = ours != theirs
+        if differ.any():
+            first = int(np.flatnonzero(differ)[0])
+            raise PenstockError(
+                f"the packaged model differs from what evaluate measured on {differ.sum()} of "
+                f"{len(differ)} test examples: {column} of {scores['id'].iloc[first]} is "
+                f"{theirs[first]}, was {ours[first]}; evaluate again, or mend decode or predict"
+            )
+
+
+def decide(
+    workspace: Workspace,
+    client: MlflowClient,
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    metrics: dict[str, float],
+    scores: pd.DataFrame,
+    inputs: pd.DataFrame,
+) -> dict[str, Any]:
+    """Decide what a version may become: `refused`, `challenger` or `champion`, and why."""
+    limits = workspace.params.register
+    for metric, floor in limits.minimum.items():
+        if metric not in metrics:
+            raise PenstockError(
+                f"params.yaml: pipelines.{workspace.name}.register.minimum.{metric}: no such "
+                f"metric; there is: {', '.join(metrics)}"
+            )
+        if metrics[metric] < floor:
+            reason = f"{metric} {metrics[metric]:.4f} is below the floor of {floor:.4f}"
+            return {"decision": "refused", "reason": reason}
+    if champion is None:
+        return {"decision": "champion", "reason": "above the floor, and there was no champion"}
+    if champion.version == version.version:
+        return {"decision": "champion", "reason": "it is the champion already"}
+    return _compare(workspace, client, champion, scores, inputs)
+
+
+def _compare(
+    workspace: Workspace,
+    client: MlflowClient,
+    champion: ModelVersion,
+    scores: pd.DataFrame,
+    inputs: pd.DataFrame,
+) -> dict[str, Any]:
+    """Compare with the champion on the same test examples, by its stored scores or new ones."""
+    module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
+    dataset = Dataset(workspace.dataset)
+    limits, score = workspace.params.register, module.SCORE
+    theirs, how = None, "stored scores"
+    if champion.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
+        theirs = registry.stored_scores(client, champion)
+    if theirs is None:
+        how = "champion scored again: the test split has changed"
+        location = registry.model_location(client, champion)
+        index = dataset.index.iloc[dataset.rows("test")]
+        theirs = module.outcome(predict_fresh(location, inputs), index)
+    both = scores.merge(theirs, on="id", suffixes=("", "_champion"))
+    sign = 1 if score.higher_is_better else -1
+    difference = paired_bootstrap(
+        sign * both[score.column].to_numpy(),
+        sign * both[f"{score.column}_champion"].to_numpy(),
+        limits.resamples,
+    )
+    numbers = {
+        "champion_before": int(champion.version),
+        "difference": difference.mean,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+        "compared_on": len(both),
+        "compared_by": how,
+    }
+    text = (
+        f"{score.metric} against champion v{champion.version} on {len(both):,} test examples: "
+        f"{difference.mean:+.4f} (95 %: {difference.low:+.4f} to {difference.high:+.4f})"
+    )
+    if difference.low >= -limits.tolerance:
+        reason = f"{text}; a loss above {limits.tolerance} is ruled out"
+        return {"decision": "champion", "reason": reason, **numbers}
+    reason = f"{text}; a loss above {limits.tolerance} is not ruled out"
+    return {"decision": "challenger", "reason": reason, **numbers}
+
+
+def _tell(
+    workspace: Workspace,
+    client: MlflowClient,
+    version: ModelVersion,
+    run_id: str,
+    receipt: dict[str, Any],
+) -> None:
+    """Write the decision everywhere: receipt, report, run, version, terminal."""
+    with workspace.writing(workspace.receipt) as file:
+        file.write_text(json.dumps(receipt, indent=2) + "\n")
+    write_report(workspace)
+    for key in ("decision", "reason", "version"):
+        client.set_model_version_tag(version.name, version.version, key, str(receipt[key]))
+        client.set_tag(run_id, f"penstock.{key}", str(receipt[key]))
+    for file in (workspace.receipt, workspace.report):
+        client.log_artifact(run_id, str(file))
+    print(
+        f"register {workspace.name}: version {version.version}: {receipt['decision']}: "
+        f"{receipt['reason']}"
+    )

@@ -1,0 +1,74 @@
+"""Train: from a dataset that passed its gate to a trained network on disk."""
+
+import json
+
+import pandas as pd
+
+from .. import pipeline
+from ..datasets.dataset import Dataset
+from ..learning.training import Training, fit, seed
+from ..learning.weights import DESCRIPTION, save_weights
+from ..project import Workspace
+from ..tracking.runs import WEIGHTS_TAG, RunRecorder, recorded_run, try_complete_run
+from .gate import check_gate
+
+
+def train(workspace: Workspace) -> Training:
+    """Train the pipeline's network; keep weights, what rebuilds them, and the curves.
+
+    Raises:
+        PenstockError: the dataset has not passed its expectations, or the parameters make no
+            network.
+    """
+    dataset = Dataset(workspace.dataset)
+    check_gate(workspace, dataset)
+    params = workspace.params
+    network_module: pipeline.NetworkModule = pipeline.load(workspace.name, "network")
+    train_module: pipeline.TrainModule = pipeline.load(workspace.name, "train")
+    with recorded_run(workspace) as run, workspace.writing(workspace.model) as folder:
+        seed(params.train)
+        network = network_module.network(params.model, dataset.info)
+        weights = sum(parameter.numel() for parameter in network.parameters())
+        print(f"train {workspace.name}: {weights:,} parameters")
+        training = fit(
+            train_module.learner(network, params),
+            train_module.arrays(dataset),
+            dataset.rows("train"),
+            dataset.rows("validation"),
+            params.train,
+            workspace.checkpoints,
+            run.log_epoch,
+        )
+        folder.mkdir()
+        sha256 = save_weights(network, folder)
+        description = {
+            "pipeline": workspace.name,
+            "weights_sha256": sha256,
+            "parameters": weights,
+            "epochs": training.epochs,
+            "steps": training.steps,
+            "params": params.model_dump(mode="json", include={"data", "model", "train"}),
+            "dataset": dataset.info,
+        }
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+        pd.DataFrame(training.history).to_csv(folder / "history.csv", index=False)
+        _record(run, training, sha256)
+    print(
+        f"train {workspace.name}: {training.epochs} epochs, {training.steps:,} steps in "
+        f"{training.seconds:.1f} s ({training.examples_per_second:,.0f} examples/s on "
+        f"{training.device})"
+    )
+    if run.connected:
+        try_complete_run(workspace)
+    return training
+
+
+def _record(run: RunRecorder, training: Training, sha256: str) -> None:
+    run.log_metrics(
+        {
+            "time/train_seconds": training.seconds,
+            "throughput/examples_per_second": training.examples_per_second,
+        }
+    )
+    run.tag(device=training.device)
+    run.tag(**{WEIGHTS_TAG.removeprefix("penstock."): sha256})

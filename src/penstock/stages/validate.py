@@ -1,0 +1,175 @@
+"""Validate: is this data fit to learn from? Great Expectations answers."""
+
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from .. import pipeline
+from ..datasets.dataset import Dataset
+from ..datasets.profile import tables
+from ..errors import PenstockError
+from ..pipeline import Expectation
+from ..project import Workspace
+from .gate import GATE
+from .report import write_report
+
+FEW = 5  # offending rows that are shown
+FAILED = "validation-failed.json"
+
+
+def validate(workspace: Workspace, data_docs: Path | None = None) -> list[dict[str, Any]]:
+    """Check every expectation; critical ones that fail stop the pipeline, warnings are recorded.
+
+    Args:
+        workspace: the pipeline.
+        data_docs: a folder to write Great Expectations' own pages to; they need a CDN.
+
+    Returns:
+        A result per expectation, also in validation.json.
+
+    Raises:
+        PenstockError: critical expectations failed. The report of the failure stays.
+    """
+    dataset = Dataset(workspace.dataset)
+    module: pipeline.ExpectationsModule = pipeline.load(workspace.name, "expectations")
+    expectations = list(module.expectations(workspace.params))
+    results = check(expectations, tables(dataset), data_docs)
+    _print(workspace.name, results)
+    failed = [r for r in results if not r["success"] and r["severity"] == "critical"]
+    content = json.dumps({"passed": not failed, "results": results}, indent=2) + "\n"
+    survivor = workspace.folder / FAILED
+    if failed:
+        survivor.write_text(content)
+        write_report(workspace, survivor)
+        reasons = "\n".join(f"{workspace.name}: {explain(result)}" for result in failed)
+        raise PenstockError(
+            f"{reasons}\n{workspace.name}: the gate is shut: see {workspace.report}"
+        )
+    survivor.unlink(missing_ok=True)
+    with workspace.writing(workspace.validation) as folder:
+        folder.mkdir()
+        (folder / "validation.json").write_text(content)
+        gate = {"dataset": dataset.info["digest"], "passed": True}
+        (folder / GATE).write_text(json.dumps(gate, indent=2) + "\n")
+    return results
+
+
+def check(
+    expectations: list[Expectation],
+    frames: dict[str, pd.DataFrame],
+    data_docs: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Check expectations against the tables they name, in their order."""
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    source = context.data_sources.add_pandas("dataset")
+    results: dict[int, dict[str, Any]] = {}
+    for table in dict.fromkeys(e.table for e in expectations):
+        if table not in frames:
+            raise ValueError(f"an expectation names the table {table}; there is {list(frames)}")
+        chosen = [(n, e) for n, e in enumerate(expectations) if e.table == table]
+        asset = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe(table)
+        suite = gx.ExpectationSuite(table)
+        for number, expectation in chosen:
+            suite.add_expectation(_as_gx(expectation, number))
+        frame = frames[table]
+        batch = asset.get_batch(batch_parameters={"dataframe": frame})
+        outcome = batch.validate(
+            suite,
+            result_format={"result_format": "SUMMARY", "partial_unexpected_count": FEW},
+        )
+        if data_docs:
+            _write_data_docs(outcome, data_docs / f"{table}.html")
+        for item in outcome.results:
+            number = item.expectation_config.meta["number"]  # type: ignore[union-attr]
+            results[number] = _result(expectations[number], item, frame)
+    return [results[number] for number in range(len(expectations))]
+
+
+def _as_gx(expectation: Expectation, number: int) -> Any:
+    name = "".join(part.title() for part in expectation.type.split("_"))
+    return getattr(gx.expectations, name)(
+        **expectation.arguments, severity=expectation.severity, meta={"number": number}
+    )
+
+
+def _result(expectation: Expectation, item: Any, frame: pd.DataFrame) -> dict[str, Any]:
+    """Great Expectations' answer in a form that is the same for the same data."""
+    answer = item.to_json_dict()
+    result = answer["result"]
+    observed = result.get("observed_value")
+    problem = next(
+        (
+            info["exception_message"]
+            for info in answer["exception_info"].values()
+            if isinstance(info, dict) and info.get("raised_exception")
+        ),
+        "",
+    )
+    rows = result.get("partial_unexpected_index_list") or []
+    return {
+        **asdict(expectation),
+        "success": bool(answer["success"]),
+        "observed": problem or observed,
+        "rows": result.get("unexpected_count", 0),
+        "few": [_show(frame.iloc[row]) for row in rows[:FEW]],
+    }
+
+
+def _show(row: pd.Series) -> dict[str, str]:
+    """A row as a person reads it: no digests."""
+    return {
+        str(k): f"{v:.4g}" if isinstance(v, float) else str(v)
+        for k, v in row.items()
+        if k != "sha256"
+    }
+
+
+def explain(result: dict[str, Any]) -> str:
+    """Say in one line what a failed expectation expected, what it found, and what to do."""
+    arguments = dict(result["arguments"])
+    column = arguments.pop("column", None)
+    where = f"{result['table']}.{column}" if column else result["table"]
+    expected = ", ".join(f"{name} {value}" for name, value in arguments.items())
+    found = f"observed {result['observed']}" if result["observed"] is not None else ""
+    if result["rows"]:
+        few = "; ".join(" ".join(f"{k}={v}" for k, v in row.items()) for row in result["few"])
+        found = f"{result['rows']} rows are not, such as {few}"
+    return (
+        f"{result['severity']}: {where}: {result['type']} ({expected or 'no arguments'}): {found}. "
+        f"Expected: {result['meaning']}"
+    )
+
+
+def _print(name: str, results: list[dict[str, Any]]) -> None:
+    table = Table(title=f"validate {name}", title_justify="left", box=None, pad_edge=False)
+    for heading in ("", "column", "expectation", "limits", "found"):
+        table.add_column(heading, overflow="fold")
+    for result in results:
+        arguments = dict(result["arguments"])
+        column = f"{result['table']}.{arguments.pop('column', '')}"
+        limits = " ".join(f"{key}={value}" for key, value in arguments.items())
+        mark = "ok" if result["success"] else result["severity"].upper()
+        rows = f"{result['rows']} rows are not" if result["rows"] else ""
+        observed = result["observed"]
+        shown = f"{observed:.4g}" if isinstance(observed, float) else str(observed or "")
+        table.add_row(mark, column, result["type"].removeprefix("expect_"), limits, rows or shown)
+    Console(width=None if Console().is_terminal else 140).print(table)
+
+
+def _write_data_docs(outcome: Any, file: Path) -> None:
+    """Great Expectations' own page of one table's results."""
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(outcome))
+    file.write_text(page, encoding="utf-8")

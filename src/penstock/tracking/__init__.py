@@ -1,0 +1,1 @@
+"""Runs, lineage, model packaging and the registry: everything that knows MLflow."""

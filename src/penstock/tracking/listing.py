@@ -1,0 +1,51 @@
+"""The runs of a pipeline as a table for the terminal."""
+
+from datetime import UTC, datetime
+
+from mlflow.entities import Run
+from rich.table import Table
+
+from ..pipeline import PredictModule, load
+from ..project import Workspace
+from .runs import list_runs
+from .store import connect
+
+COLUMNS = ("when", "run", "status", "model", "metrics", "train s", "version", "aliases")
+
+
+def runs_table(workspace: Workspace, count: int) -> Table:
+    """The newest runs: when, model, metrics, registered version and aliases."""
+    client = connect(workspace.root)
+    module: PredictModule = load(workspace.name, "predict")
+    aliases: dict[str, list[str]] = {}
+    if client.search_registered_models(f"name = '{workspace.name}'"):
+        named = client.get_registered_model(workspace.name).aliases
+        for alias, number in named.items():
+            aliases.setdefault(str(number), []).append(alias)
+    table = Table(*COLUMNS, box=None, pad_edge=False)
+    for run in list_runs(workspace, count):
+        version = run.data.tags.get("penstock.version", "")
+        names = ", ".join(sorted(aliases.get(version, [])))
+        table.add_row(*_describe(run, module.SCORE.metric), version, names)
+    return table
+
+
+def _describe(run: Run, metric: str) -> tuple[str, ...]:
+    started = datetime.fromtimestamp(run.info.start_time / 1000, UTC).astimezone()
+    model = [v for k, v in sorted(run.data.params.items()) if k in MODEL_SHOWN]
+    metrics = run.data.metrics
+    value = f"{metric} {metrics[metric]:.4f}" if metric in metrics else ""
+    if f"{metric}_low" in metrics:
+        value += f" ({metrics[f'{metric}_low']:.4f} to {metrics[f'{metric}_high']:.4f})"
+    seconds = metrics.get("time/train_seconds")
+    return (
+        f"{started:%Y-%m-%d %H:%M}",
+        str(run.info.run_name),
+        run.info.status.lower(),
+        " ".join(reversed(model)),
+        value,
+        f"{seconds:.1f}" if seconds else "",
+    )
+
+
+MODEL_SHOWN = ("model.kind", "model.channels", "model.hidden")

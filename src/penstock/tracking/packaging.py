@@ -1,0 +1,129 @@
+"""Packaging: a folder that MLflow loads anywhere, with weights, code, signature and example."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import grimp
+import mlflow.pyfunc
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import Array
+
+from ..datasets.dataset import digest_files
+from ..errors import PenstockError
+from ..learning.weights import DESCRIPTION, WEIGHTS
+from ..pipeline import PredictModule
+
+PACKAGE = "penstock"
+SOURCE = Path(__file__).parent.parent
+ALWAYS = ("mlflow", "numpy", "pandas")
+
+
+def package_model(
+    name: str, model: Path, module: PredictModule, example: pd.DataFrame, folder: Path
+) -> str:
+    """Write the model of pipeline `name` as an MLflow model into a new folder.
+
+    Returns:
+        SHA-256 of what it is: weights, description and code. Equal models are equal here.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        bundle = Path(temporary) / "bundle"
+        bundle.mkdir()
+        for file in (WEIGHTS, DESCRIPTION):
+            shutil.copy(model / file, bundle)
+        modules, libraries = import_closure(name)
+        copy_code(modules, bundle / "code")
+        warnings.filterwarnings("ignore", module="mlflow.pyfunc.utils.data_validation")
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(Path(__file__).parent / "served.py"),
+            artifacts={"bundle": str(bundle)},
+            signature=signature(module),
+            input_example=example,
+            pip_requirements=[f"{lib}=={version(lib).split('+')[0]}" for lib in libraries],
+        )
+        return digest_files(bundle)
+
+
+def import_closure(name: str) -> tuple[list[str], list[str]]:
+    """What the served part of a pipeline imports.
+
+    Returns:
+        Modules of this package, without its name in front, and the libraries they import.
+    """
+    graph = grimp.build_graph(
+        PACKAGE,
+        include_external_packages=True,
+        exclude_type_checking_imports=True,
+        cache_dir=None,
+    )
+    roots = [f"pipelines.{name}.{part}" for part in ("params", "network", "predict")]
+    found: set[str] = set()
+    for root in ("trained", *roots):
+        found |= {f"{PACKAGE}.{root}"} | graph.find_upstream_modules(f"{PACKAGE}.{root}")
+    inside = {module for module in found if module.split(".")[0] == PACKAGE}
+    parents = {
+        module.rsplit(".", depth)[0] for module in inside for depth in range(module.count("."))
+    }
+    distributions = packages_distributions()
+    libraries = {distributions[module][0] for module in found - inside if module in distributions}
+    modules = sorted(
+        module.removeprefix(PACKAGE).removeprefix(".") for module in inside | parents | {PACKAGE}
+    )
+    return modules, sorted(libraries | set(ALWAYS), key=str.lower)
+
+
+def copy_code(modules: list[str], code: Path) -> None:
+    """Copy modules into a package under `code` that is named after their content.
+
+    Every import inside Penstock is relative, so the modules work under another name.
+    """
+    files = {}
+    for module in modules:
+        path = SOURCE / module.replace(".", "/") if module else SOURCE
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        files[file.relative_to(SOURCE)] = file.read_bytes()
+    digest = hashlib.sha256(json.dumps({str(k): v.decode() for k, v in files.items()}).encode())
+    for relative, content in files.items():
+        target = code / f"{PACKAGE}_{digest.hexdigest()[:16]}" / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def signature(module: PredictModule) -> ModelSignature:
+    """The signature a pipeline's INPUTS and OUTPUTS declare: column -> type, `array` of doubles."""
+
+    def schema(columns: dict[str, str]) -> Schema:
+        types = {
+            name: Array("double") if kind == "array" else kind for name, kind in columns.items()
+        }
+        return Schema([ColSpec(type=kind, name=name) for name, kind in types.items()])
+
+    return ModelSignature(inputs=schema(module.INPUTS), outputs=schema(module.OUTPUTS))
+
+
+def predict_fresh(model: Path | str, inputs: pd.DataFrame) -> pd.DataFrame:
+    """Load a packaged model in a fresh process, without this repository, and predict.
+
+    Raises:
+        PenstockError: it does not load or predict there; with the last line of its error.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        source, target = Path(temporary) / "inputs.parquet", Path(temporary) / "predictions.parquet"
+        inputs.to_parquet(source, index=False)
+        script = Path(__file__).parent / "fresh.py"
+        command = [sys.executable, "-IB", str(script), str(model), str(source), str(target)]
+        done = subprocess.run(command, cwd=temporary, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+            raise PenstockError(f"{model}: does not predict in a fresh process: {last}")
+        return pd.read_parquet(target)

@@ -1,0 +1,67 @@
+"""The registry: versions found by content, and the aliases `challenger` and `champion`."""
+
+from pathlib import Path
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion as ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PyFuncModel, load_model
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+BUNDLE_TAG = "penstock.bundle_sha256"
+TEST_TAG = "penstock.test_digest"
+
+
+def find_version(client: MlflowClient, name: str, bundle: str) -> ModelVersion | None:
+    """The version of a registered model that has this content."""
+    found = client.search_model_versions(f"name = '{name}' and tags.`{BUNDLE_TAG}` = '{bundle}'")
+    return max(found, key=lambda version: int(version.version), default=None)
+
+
+def create_version(
+    client: MlflowClient, name: str, run_id: str, folder: Path, tags: dict[str, str]
+) -> ModelVersion:
+    """Upload a packaged model to its run and make a version of it."""
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    client.log_artifacts(run_id, str(folder), "model")
+    source = f"{client.get_run(run_id).info.artifact_uri}/model"
+    return client.create_model_version(name, source, run_id, tags=tags)
+
+
+def get_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    """The version an alias points at, if any."""
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def set_alias(client: MlflowClient, version: ModelVersion, alias: str) -> None:
+    """Point an alias at a version."""
+    client.set_registered_model_alias(version.name, alias, version.version)
+
+
+def stored_scores(client: MlflowClient, version: ModelVersion) -> pd.DataFrame | None:
+    """The per-example scores that were stored with a version's run, if they are still there."""
+    try:
+        file = client.download_artifacts(str(version.run_id), "evaluation/scores.parquet")
+    except (MlflowException, OSError):
+        return None
+    return pd.read_parquet(file)
+
+
+def model_location(client: MlflowClient, version: ModelVersion) -> str:
+    """Where a version's files lie."""
+    return str(client.get_model_version_download_uri(version.name, version.version))
+
+
+def load_version(client: MlflowClient, version: ModelVersion) -> PyFuncModel:
+    """Load a version as any user of MLflow would."""
+    return load_model(model_location(client, version))

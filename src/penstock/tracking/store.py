@@ -1,0 +1,85 @@
+"""Where runs are kept: MLflow's database under mlruns/, or the server MLFLOW_TRACKING_URI names."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from filelock import FileLock
+
+# An unreachable server must not hold up a training: seconds, not MLflow's minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+import logging
+
+from mlflow import MlflowClient as MlflowClient
+from mlflow.exceptions import MlflowException as MlflowException
+
+logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+
+
+def tracking_uri(root: Path) -> str:
+    """The tracking store of a project: a server if the environment names one, or mlruns/."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
+
+
+def connect(root: Path) -> MlflowClient:
+    """Open the project's store, making its database on first use.
+
+    Several processes that open a fresh database together break it for good, so one at a time
+    makes it, under a lock.
+    """
+    uri = tracking_uri(root)
+    database = root / "mlruns" / "mlflow.db"
+    if not uri.startswith("sqlite:") or database.exists():
+        if uri.startswith("sqlite:"):
+            relocate(database)
+        return MlflowClient(uri, uri)
+    database.parent.mkdir(exist_ok=True)
+    with FileLock(database.with_suffix(".lock")):
+        fresh = not database.exists()
+        client = MlflowClient(uri, uri)
+        client.search_experiments(max_results=1)  # runs the migrations
+        if fresh:
+            with sqlite3.connect(database) as connection:
+                connection.execute("pragma journal_mode=wal")  # halves the contention
+    return client
+
+
+LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+
+
+def relocate(database: Path) -> None:
+    """Follow a project that was moved or copied: MLflow stores locations as absolute paths."""
+    here = (database.parent / "artifacts").as_uri()
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute("select name, artifact_location from experiments").fetchall()
+        olds = {place.removesuffix(f"/{name}") for name, place in rows if place.startswith("file:")}
+        for old in olds - {here}:
+            for table, column in LOCATIONS:
+                connection.execute(
+                    f"update {table} set {column} = ? || substr({column}, ?) where {column} like ?",
+                    (here, len(old) + 1, f"{old}/%"),
+                )
+
+
+def experiment_id(client: MlflowClient, root: Path, name: str) -> str:
+    """The experiment of a pipeline, made on first use."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        local = client.tracking_uri.startswith("sqlite:")
+        location = (root / "mlruns" / "artifacts" / name).as_uri() if local else None
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException:  # another process was faster
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    return str(experiment.experiment_id)

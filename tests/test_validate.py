@@ -1,0 +1,76 @@
+"""The gate: what passes, what stops, and what is said about it."""
+
+import pandas as pd
+import pytest
+
+from penstock.pipeline import Expectation
+from penstock.stages.validate import check, explain
+
+FRAME = pd.DataFrame(
+    {"id": ["a", "b", "c", "d"], "label": [0, 1, 2, 99], "width": [28, 28, 28, 30]}
+)
+
+
+def expect(type_: str, severity: str = "critical", **arguments) -> Expectation:
+    return Expectation("examples", type_, arguments, "because", severity)
+
+
+def test_results_come_in_order_with_rows_and_a_few_of_them():
+    results = check(
+        [
+            expect("expect_column_values_to_be_in_set", column="label", value_set=[0, 1, 2]),
+            expect("expect_column_values_to_be_unique", column="id"),
+            expect("expect_column_mean_to_be_between", column="width", max_value=28),
+        ],
+        {"examples": FRAME},
+    )
+    assert [result["success"] for result in results] == [False, True, False]
+    assert results[0]["rows"] == 1
+    assert results[0]["few"] == [{"id": "d", "label": "99", "width": "30"}]
+    assert results[2]["observed"] == 28.5
+    text = explain(results[0])
+    for part in (
+        "critical",
+        "examples.label",
+        "in_set",
+        "value_set [0, 1, 2]",
+        "1 rows",
+        "label=99",
+    ):
+        assert part in text
+    assert "observed 28.5" in explain(results[2])
+
+
+def test_only_a_few_rows_are_shown_but_all_are_counted():
+    frame = pd.DataFrame({"id": [str(n) for n in range(1000)], "label": 7})
+    (result,) = check(
+        [expect("expect_column_values_to_be_between", column="label", max_value=5)],
+        {"examples": frame},
+    )
+    assert result["rows"] == 1000
+    assert len(result["few"]) == 5
+
+
+def test_a_missing_column_fails_and_says_so():
+    (result,) = check(
+        [expect("expect_column_mean_to_be_between", column="zz")], {"examples": FRAME}
+    )
+    assert not result["success"]
+    assert "zz" in explain(result)
+    assert "does not exist" in explain(result)
+
+
+def test_an_unknown_table_is_a_mistake_of_the_pipeline():
+    with pytest.raises(ValueError, match="splits"):
+        check([Expectation("splits", "x", {}, "")], {"examples": FRAME})
+
+
+def test_data_docs_are_written_on_request(tmp_path):
+    check(
+        [expect("expect_column_values_to_be_unique", column="id")],
+        {"examples": FRAME},
+        tmp_path / "docs",
+    )
+    page = (tmp_path / "docs" / "examples.html").read_text()
+    assert "id" in page
+    assert "<html" in page
