@@ -175,7 +175,7 @@ def predict(
 def _prediction_table(rows: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
-    columns = [name for name in rows[0] if not isinstance(rows[0][name], list)]
+    columns = [name for name in rows[0] if not any(isinstance(row[name], list) for row in rows)]
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         shown = (row[name] for name in columns)

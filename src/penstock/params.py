@@ -58,7 +58,7 @@ class TrainParams(Section):
     """Learning rate over the steps: up to the peak and down to zero once, or constant."""
     warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Share of the steps in which one_cycle rises."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of each target spread evenly over all classes."""
     gradient_clip: Positive | None = None
     """Largest norm of the gradient; null does not clip."""

@@ -40,7 +40,7 @@ def write_yaml(name: str, params: PipelineParams) -> str:
         for key, info in type(section).model_fields.items():
             value = getattr(section, key)
             if isinstance(value, BaseModel):
-                lines.append(f"{indent}{key}:")
+                lines.append(f"{indent}{key}:{'' if type(value).model_fields else ' {}'}")
                 write(value, indent + "  ")
             else:
                 meaning = " ".join((info.description or "").split())

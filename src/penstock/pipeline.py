@@ -68,7 +68,7 @@ class Evaluation:
 
     Attributes:
         metrics: `test/...` -> value.
-        scores: a row per test example, with its `id`, `digest` and the pipeline's score.
+        scores: a row per test example, with its `id` and the pipeline's score.
         figures: title -> figure, in the order a person should see them.
         tables: title -> table, likewise.
         plots: file stem -> table, for `dvc plots`.
@@ -146,8 +146,8 @@ class PredictModule(Protocol):
     def outcome(self, predictions: "pd.DataFrame", index: "pd.DataFrame") -> "pd.DataFrame":
         """Per-example scores of predictions, comparable with those of `evaluate`."""
 
-    def read_inputs(self, files: list[Path]) -> "pd.DataFrame":
-        """Raw inputs from files named on the command line."""
+    def read_input(self, file: Path) -> "pd.DataFrame":
+        """Raw inputs, one or more rows, from a file named on the command line."""
 
 
 def names() -> list[str]:

@@ -20,16 +20,23 @@ def run_pipeline(workspace: Workspace) -> None:
     """Run what is stale of the five stages, then reconcile the registry.
 
     Raises:
-        PenstockError: a stage failed; its former outputs are put back.
+        PenstockError: a stage failed; the outputs it had before are put back.
     """
     targets = [f"{stage}@{workspace.name}" for stage in STAGES]
-    if dvc(workspace.root, "repro", targets[-1]):
-        dvc(workspace.root, "checkout", "--quiet", "--relink", *targets)
-        raise PenstockError(
-            f"{workspace.name}: a stage failed, for the reason above; "
-            "the outputs of the last good run are back in place"
-        )
-    reconcile(workspace)
+    uncached = (workspace.metrics, workspace.receipt)
+    before = {file: file.read_bytes() for file in uncached if file.is_file()}
+    if dvc(workspace.root, "repro", targets[-1]) == 0:
+        reconcile(workspace)
+        return
+    back = ""
+    if before:
+        # DVC removes a stage's outputs before it runs; these two it has no copy of.
+        for file, content in before.items():
+            if not file.is_file():
+                file.write_bytes(content)
+        if dvc(workspace.root, "checkout", "--quiet", *targets) == 0:
+            back = "; its former outputs are back in place"
+    raise PenstockError(f"{workspace.name}: a stage failed, for the reason above{back}")
 
 
 def dvc(root: Path, *arguments: str) -> int:
@@ -63,16 +70,18 @@ def reconcile(workspace: Workspace) -> bool:
 
 def what_is_lost(client: "MlflowClient", receipt: dict[str, Any]) -> str:
     """Say what the registry lacks of a receipt, or nothing."""
-    from .tracking.registry import CHALLENGER, CHAMPION, find_version, get_alias
+    from .tracking.registry import CHALLENGER, CHAMPION, find_version, get_alias, has_files
 
     name = receipt["model"]
     version = find_version(client, name, receipt["bundle_sha256"])
     if version is None:
         return f"the model of the receipt (version {receipt['version']}) is not there"
+    if not has_files(client, version):
+        return f"the files of version {version.version} are gone"
     if receipt["decision"] == "refused":
         return ""
     challenger = get_alias(client, name, CHALLENGER)
-    if challenger is None or challenger.version != version.version:
+    if challenger is None or int(challenger.version) != int(version.version):
         return f"{CHALLENGER} is not version {version.version}"
     if get_alias(client, name, CHAMPION) is None:
         return f"there is no {CHAMPION}"

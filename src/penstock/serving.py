@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from . import pipeline
 from .errors import PenstockError
 from .project import Workspace
@@ -14,7 +16,7 @@ def predict_files(workspace: Workspace, files: list[Path]) -> list[dict[str, Any
     """Predict each file with the registered champion.
 
     Returns:
-        A record per file: file, model, and the pipeline's predictions.
+        A record per input: file, model, and the pipeline's predictions.
 
     Raises:
         PenstockError: there is no champion, or a file is missing.
@@ -31,10 +33,12 @@ def predict_files(workspace: Workspace, files: list[Path]) -> list[dict[str, Any
             "trains and registers one"
         )
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
-    predicted: Any = load_version(client, champion).predict(module.read_inputs(files))
+    inputs = [module.read_input(file) for file in files]
+    predicted: Any = load_version(client, champion).predict(pd.concat(inputs, ignore_index=True))
     records = predicted.astype(object).where(predicted.notna(), None).to_dict("records")
+    names = [str(file) for file, rows in zip(files, inputs, strict=True) for _ in range(len(rows))]
     model = f"{workspace.name} v{champion.version}"
     return [
-        {"file": str(file), "model": model, **record}
-        for file, record in zip(files, records, strict=True)
+        {"file": name, "model": model, **record}
+        for name, record in zip(names, records, strict=True)
     ]

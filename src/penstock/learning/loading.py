@@ -106,12 +106,15 @@ def batches(
     """Load the examples at `rows` in batches: shuffled by `seed`, or in order without one."""
     sampler = IndexBatches(len(rows), batch_size, seed)
     device = torch.device(device)
+    generator = torch.Generator()  # of its own: loading must not move the random state of training
     if loading == "memory":
-        return DataLoader(InMemory(arrays, rows, device), batch_size=None, sampler=sampler)
+        held = InMemory(arrays, rows, device)
+        return DataLoader(held, batch_size=None, sampler=sampler, generator=generator)
     return DataLoader(
         Streamed(arrays, rows),
         batch_size=None,
         sampler=sampler,
+        generator=generator,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",

@@ -66,6 +66,8 @@ def _register(workspace: Workspace) -> dict[str, Any]:
                 "penstock.weights_sha256": description["weights_sha256"],
             }
             version = registry.create_version(client, workspace.name, run_id, folder, tags)
+        elif not registry.has_files(client, version):
+            client.log_artifacts(str(version.run_id), str(folder), "model")
     champion = registry.get_alias(client, workspace.name, registry.CHAMPION)
     decision = decide(workspace, client, version, champion, metrics, scores, inputs)
     if decision["decision"] != "refused":
@@ -132,7 +134,7 @@ def decide(
             return {"decision": "refused", "reason": reason}
     if champion is None:
         return {"decision": "champion", "reason": "above the floor, and there was no champion"}
-    if champion.version == version.version:
+    if int(champion.version) == int(version.version):
         return {"decision": "champion", "reason": "it is the champion already"}
     return _compare(workspace, client, champion, scores, inputs)
 
@@ -152,7 +154,7 @@ def _compare(
     if champion.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
         theirs = registry.stored_scores(client, champion)
     if theirs is None:
-        how = "champion scored again: the test split has changed"
+        how = "the champion scored again: its scores are of another test split, or gone"
         location = registry.model_location(client, champion)
         index = dataset.index.iloc[dataset.rows("test")]
         theirs = module.outcome(predict_fresh(location, inputs), index)

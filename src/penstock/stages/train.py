@@ -9,7 +9,7 @@ from ..datasets.dataset import Dataset
 from ..learning.training import Training, fit, seed
 from ..learning.weights import DESCRIPTION, save_weights
 from ..project import Workspace
-from ..tracking.runs import WEIGHTS_TAG, RunRecorder, recorded_run, try_complete_run
+from ..tracking.runs import recorded_run, try_complete_run
 from .gate import check_gate
 
 
@@ -47,12 +47,17 @@ def train(workspace: Workspace) -> Training:
             "parameters": weights,
             "epochs": training.epochs,
             "steps": training.steps,
-            "params": params.model_dump(mode="json", include={"data", "model", "train"}),
+            "params": params.model_dump(mode="json", include={"model", "train"}),
             "dataset": dataset.info,
         }
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
         pd.DataFrame(training.history).to_csv(folder / "history.csv", index=False)
-        _record(run, training, sha256)
+        run.log_metrics(
+            {
+                "time/train_seconds": training.seconds,
+                "throughput/examples_per_second": training.examples_per_second,
+            }
+        )
     print(
         f"train {workspace.name}: {training.epochs} epochs, {training.steps:,} steps in "
         f"{training.seconds:.1f} s ({training.examples_per_second:,.0f} examples/s on "
@@ -61,14 +66,3 @@ def train(workspace: Workspace) -> Training:
     if run.connected:
         try_complete_run(workspace)
     return training
-
-
-def _record(run: RunRecorder, training: Training, sha256: str) -> None:
-    run.log_metrics(
-        {
-            "time/train_seconds": training.seconds,
-            "throughput/examples_per_second": training.examples_per_second,
-        }
-    )
-    run.tag(device=training.device)
-    run.tag(**{WEIGHTS_TAG.removeprefix("penstock."): sha256})

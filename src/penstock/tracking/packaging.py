@@ -33,7 +33,7 @@ def package_model(
     """Write the model of pipeline `name` as an MLflow model into a new folder.
 
     Returns:
-        SHA-256 of what it is: weights, description and code. Equal models are equal here.
+        SHA-256 of what it is: weights, description, code and requirements.
     """
     with tempfile.TemporaryDirectory() as temporary:
         bundle = Path(temporary) / "bundle"
@@ -42,16 +42,18 @@ def package_model(
             shutil.copy(model / file, bundle)
         modules, libraries = import_closure(name)
         copy_code(modules, bundle / "code")
+        served = Path(__file__).parent / "served.py"
+        requirements = [f"{lib}=={version(lib).split('+')[0]}" for lib in libraries]
         warnings.filterwarnings("ignore", module="mlflow.pyfunc.utils.data_validation")
         mlflow.pyfunc.save_model(
             folder,
-            python_model=str(Path(__file__).parent / "served.py"),
+            python_model=str(served),
             artifacts={"bundle": str(bundle)},
             signature=signature(module),
             input_example=example,
-            pip_requirements=[f"{lib}=={version(lib).split('+')[0]}" for lib in libraries],
+            pip_requirements=requirements,
         )
-        return digest_files(bundle)
+        return digest_files(bundle, served.read_text(), *requirements)
 
 
 def import_closure(name: str) -> tuple[list[str], list[str]]:

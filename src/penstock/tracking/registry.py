@@ -33,6 +33,11 @@ def create_version(
     return client.create_model_version(name, source, run_id, tags=tags)
 
 
+def has_files(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether the files of a version are still where the registry says."""
+    return bool(client.list_artifacts(str(version.run_id), "model"))
+
+
 def get_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
     """The version an alias points at, if any."""
     try:

@@ -1,8 +1,8 @@
 """One MLflow run per training: opened by train, continued by evaluate and register.
 
-A run and its model find each other by content: the run is tagged with the SHA-256 of the weights
-it made. Nothing is lost with the store: what a run should say also lies in the pipeline's folder,
-and `complete_run` fills in what the run lacks from there.
+A run and its model find each other by content: the run is tagged with the SHA-256 of the model
+folder it made (weights, description, curves). Nothing is lost with the store: what a run should
+say also lies in the pipeline's folder, and `complete_run` fills in what the run lacks from there.
 """
 
 import json
@@ -16,13 +16,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from ..datasets.dataset import Dataset as PenstockDataset
+from ..datasets.dataset import digest_files
 from ..learning.weights import read_description, weights_sha256
 from ..params_help import describe
 from ..project import Workspace
 from .lineage import lineage_tags
 from .store import connect, experiment_id
 
-WEIGHTS_TAG = "penstock.weights_sha256"
+MODEL_TAG = "penstock.model_sha256"
 
 
 class RunRecorder:
@@ -32,7 +33,7 @@ class RunRecorder:
         self.workspace = workspace
         self.client: MlflowClient | None = None
         self.run_id = ""
-        self.tags: dict[str, str] = {}
+        self.connected = True
         with self._forgiving():
             client = connect(workspace.root)
             experiment = experiment_id(client, workspace.root, workspace.name)
@@ -40,36 +41,24 @@ class RunRecorder:
             self.client = client
             log_parameters(client, self.run_id, workspace)
 
-    @property
-    def connected(self) -> bool:
-        """Whether the store has taken everything so far."""
-        return self.client is not None
-
     def log_epoch(self, epoch: dict[str, float]) -> None:
         """Add one epoch to the run's curves."""
         with self._forgiving():
-            if self.client:
+            if self.client and self.connected:
                 self.client.log_batch(self.run_id, epoch_metrics(epoch))
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Log metrics that have no steps."""
         with self._forgiving():
-            if self.client:
+            if self.client and self.connected:
                 log_metrics(self.client, self.run_id, metrics)
 
-    def tag(self, **tags: str) -> None:
-        """Tag the run, `penstock.` put before each name."""
+    def end(self, status: str, tags: dict[str, str]) -> None:
+        """End the run, FINISHED, FAILED or KILLED, and tag it; tried even if the store was lost."""
         with self._forgiving():
             if self.client:
-                entities = [RunTag(f"penstock.{name}", value) for name, value in tags.items()]
+                entities = [RunTag(key, value[:5000]) for key, value in tags.items()]
                 self.client.log_batch(self.run_id, tags=entities)
-
-    def end(self, status: str, reason: str = "") -> None:
-        """End the run: FINISHED, FAILED or KILLED, the latter two with the reason in a tag."""
-        if reason:
-            self.tag(reason=reason[:5000])
-        with self._forgiving():
-            if self.client:
                 self.client.set_terminated(self.run_id, status)
 
     @contextmanager
@@ -77,30 +66,42 @@ class RunRecorder:
         try:
             yield
         except Exception as error:  # whatever a store or network throws: training goes on
-            self.client = None
-            _say_lost(self.workspace, error)
+            if self.connected:
+                _say_lost(self.workspace, error)
+            self.connected = False
 
 
 @contextmanager
 def recorded_run(workspace: Workspace) -> Iterator[RunRecorder]:
-    """Open a run for a training; it ends FINISHED, FAILED or KILLED, whatever happens."""
+    """Open a run for a training; it ends FINISHED, FAILED or KILLED, whatever happens.
+
+    A finished one is tagged with the model it left in the workspace.
+    """
     recorder = RunRecorder(workspace)
     try:
         yield recorder
     except Exception as error:
-        recorder.end("FAILED", f"{type(error).__name__}: {error}")
+        recorder.end("FAILED", {"penstock.reason": f"{type(error).__name__}: {error}"})
         raise
     except BaseException as error:  # Ctrl-C, SIGTERM
-        recorder.end("KILLED", type(error).__name__)
+        recorder.end("KILLED", {"penstock.reason": type(error).__name__})
         raise
-    recorder.end("FINISHED")
+    recorder.end("FINISHED", model_tags(workspace))
 
 
-def find_run(client: MlflowClient, experiment: str, weights: str) -> Run | None:
-    """The newest finished run that made these weights."""
+def model_tags(workspace: Workspace) -> dict[str, str]:
+    """What a run and its model find each other by."""
+    return {
+        MODEL_TAG: digest_files(workspace.model),
+        "penstock.weights_sha256": weights_sha256(workspace.model),
+    }
+
+
+def find_run(client: MlflowClient, experiment: str, model: str) -> Run | None:
+    """The newest finished run that made this model."""
     runs = client.search_runs(
         [experiment],
-        f"tags.`{WEIGHTS_TAG}` = '{weights}' and attributes.status = 'FINISHED'",
+        f"tags.`{MODEL_TAG}` = '{model}' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )
@@ -118,13 +119,13 @@ def complete_run(workspace: Workspace) -> tuple[MlflowClient, str]:
     """
     client = connect(workspace.root)
     experiment = experiment_id(client, workspace.root, workspace.name)
-    weights = weights_sha256(workspace.model)
-    run = find_run(client, experiment, weights)
+    tags = model_tags(workspace)
+    run = find_run(client, experiment, tags[MODEL_TAG])
     if run is None:
         run = client.create_run(experiment)
-        print(f"  no run made these weights here; opened run {run.info.run_name} from the files")
+        print(f"  no run made this model here; opened run {run.info.run_name} from the files")
         log_parameters(client, run.info.run_id, workspace)
-        client.set_tag(run.info.run_id, WEIGHTS_TAG, weights)
+        client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
         client.set_terminated(run.info.run_id, "FINISHED")
     run_id: str = run.info.run_id
     _complete_model(client, run_id, workspace)
@@ -171,8 +172,8 @@ def _complete_evaluation(client: MlflowClient, run_id: str, workspace: Workspace
     metrics = json.loads(workspace.metrics.read_text())
     if client.get_run(run_id).data.metrics.items() >= metrics.items():
         return
-    log_metrics(client, run_id, metrics)
     client.log_artifacts(run_id, str(workspace.evaluation), "evaluation")
+    log_metrics(client, run_id, metrics)  # last: they say that the rest is there
 
 
 def log_parameters(client: MlflowClient, run_id: str, workspace: Workspace) -> None:

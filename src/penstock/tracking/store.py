@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from filelock import FileLock
@@ -21,30 +22,43 @@ logging.getLogger("mlflow").setLevel(logging.ERROR)
 
 def tracking_uri(root: Path) -> str:
     """The tracking store of a project: a server if the environment names one, or mlruns/."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root)
+
+
+def local_uri(root: Path) -> str:
+    """The store under mlruns/."""
+    return f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
 
 
 def connect(root: Path) -> MlflowClient:
-    """Open the project's store, making its database on first use.
+    """Open the project's store, making its database on first use."""
+    uri = tracking_uri(root)
+    if uri == local_uri(root):
+        database = root / "mlruns" / "mlflow.db"
+        if database.exists():
+            relocate(database)
+        else:
+            create_database(database)
+    return MlflowClient(uri, uri)
+
+
+def create_database(database: Path) -> None:
+    """Make MLflow's database; it gets its name when it is whole.
 
     Several processes that open a fresh database together break it for good, so one at a time
-    makes it, under a lock.
+    makes it, under a lock; one that is killed meanwhile leaves only a partial file.
     """
-    uri = tracking_uri(root)
-    database = root / "mlruns" / "mlflow.db"
-    if not uri.startswith("sqlite:") or database.exists():
-        if uri.startswith("sqlite:"):
-            relocate(database)
-        return MlflowClient(uri, uri)
+    partial = database.with_suffix(".partial")
     database.parent.mkdir(exist_ok=True)
     with FileLock(database.with_suffix(".lock")):
-        fresh = not database.exists()
-        client = MlflowClient(uri, uri)
-        client.search_experiments(max_results=1)  # runs the migrations
-        if fresh:
-            with sqlite3.connect(database) as connection:
-                connection.execute("pragma journal_mode=wal")  # halves the contention
-    return client
+        if database.exists():
+            return
+        partial.unlink(missing_ok=True)
+        uri = f"sqlite:///{partial}"
+        MlflowClient(uri, uri).search_experiments(max_results=1)  # runs the migrations
+        with closing(sqlite3.connect(partial)) as connection:
+            connection.execute("pragma journal_mode=wal")  # halves the contention
+        partial.rename(database)
 
 
 LOCATIONS = (
@@ -59,7 +73,7 @@ LOCATIONS = (
 def relocate(database: Path) -> None:
     """Follow a project that was moved or copied: MLflow stores locations as absolute paths."""
     here = (database.parent / "artifacts").as_uri()
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         rows = connection.execute("select name, artifact_location from experiments").fetchall()
         olds = {place.removesuffix(f"/{name}") for name, place in rows if place.startswith("file:")}
         for old in olds - {here}:

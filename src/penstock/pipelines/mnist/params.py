@@ -47,7 +47,7 @@ class CNN(Section):
     """Units of the dense layer before the classifier; 0 leaves it out."""
     batch_norm: bool = True
     """Batch normalisation after each layer."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of units dropped before each dense layer."""
 
 

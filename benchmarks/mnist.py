@@ -1,0 +1,106 @@
+"""Accuracy on the real MNIST, by the real stages: three seeds, or the published recipes.
+
+python benchmarks/mnist.py                  # default parameters, seeds 0 1 2
+python benchmarks/mnist.py --recipes        # each preset of docs/mnist.md, its own length
+python benchmarks/mnist.py --epochs 10      # what more time buys
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hardware import describe_hardware
+from penstock.params_help import default_params
+from penstock.pipelines.mnist.params import CNN, MLP, Params
+from penstock.project import Workspace
+from penstock.stages.evaluate import evaluate
+from penstock.stages.ingest import ingest
+from penstock.stages.train import train
+from penstock.stages.validate import validate
+
+# As published: Adam or SGD at a constant rate, no augmentation, smoothing or batch norm.
+PLAIN = {
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "label_smoothing": 0.0,
+    "max_shift": 0,
+    "min_steps": 0,
+}
+RECIPES: dict[str, tuple[CNN | MLP, dict[str, Any]]] = {
+    "32-64 valid, dense 64": (
+        CNN(channels=[32, 64], dense=64, batch_norm=False, dropout=0.0),
+        PLAIN | {"batch_size": 64},
+    ),
+    "16-32 same, dense 128": (
+        CNN(channels=[16, 32], padding="same", batch_norm=False, dropout=0.0),
+        PLAIN | {"batch_size": 64},
+    ),
+    "20-50 5x5, dense 500": (
+        CNN(channels=[20, 50], kernel=5, dense=500, batch_norm=False, dropout=0.0),
+        PLAIN | {"batch_size": 64, "optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.5},
+    ),
+    "MLP 1024": (MLP(hidden=[1024]), PLAIN | {"batch_size": 128}),
+}
+
+
+def main() -> None:
+    """Print accuracy with its interval, and the seconds of training, a line a run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--source", default="../shared/data/mnist", help="four IDX files")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--recipes", action="store_true")
+    options = parser.parse_args()
+    print(describe_hardware())
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        params = default_params("mnist")
+        params = params.model_copy(update={"source": str(Path(options.source).resolve())})
+        ingest(workspace(root, params))
+        validate(workspace(root, params))
+        if options.recipes:
+            for name, (model, changes) in RECIPES.items():
+                run(
+                    root,
+                    params.model_copy(update={"model": model}),
+                    {"max_epochs": 5, **changes},
+                    name,
+                )
+            return
+        accuracies = [
+            run(root, params, {"seed": seed, "max_epochs": options.epochs}, f"seed {seed}")
+            for seed in options.seeds
+        ]
+        print(f"RESULT median of {len(accuracies)} seeds: {statistics.median(accuracies):.4f}")
+
+
+def workspace(root: Path, params: Params) -> Workspace:
+    """A workspace outside any project."""
+    return Workspace(root, "mnist", params, root / "mnist")
+
+
+def run(root: Path, params: Params, changes: dict[str, Any], name: str) -> float:
+    """Train and evaluate once; answer the test accuracy."""
+    changed = params.model_copy(update={"train": params.train.model_copy(update=changes)})
+    here = workspace(root, changed)
+    training = train(here)
+    metrics = evaluate(here).metrics
+    print(
+        f"RESULT {name}: test accuracy {metrics['test/accuracy']:.4f} "
+        f"({metrics['test/accuracy_low']:.4f} to {metrics['test/accuracy_high']:.4f}), moved "
+        f"sideways by up to 4 pixels at least {metrics['test/shift_accuracy']:.4f}, "
+        f"calibration error {metrics['test/calibration_error']:.4f}, "
+        f"trained in {training.seconds:.1f} s ({training.epochs} epochs)",
+        flush=True,
+    )
+    return metrics["test/accuracy"]
+
+
+if __name__ == "__main__":
+    main()

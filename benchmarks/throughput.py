@@ -1,0 +1,127 @@
+"""Training throughput of the Lightning stage against a bare PyTorch loop.
+
+Both train the same network on the same data in memory, with the same batches, augmentation, loss,
+optimiser and schedule, two epochs with their validation. They alternate, so that what the machine
+does besides hits both alike; the ratio is the median over the pairs.
+
+    python benchmarks/throughput.py [--source FOLDER] [--rounds 5]
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from hardware import describe_hardware
+from penstock.datasets.dataset import Dataset
+from penstock.learning.augmentation import RandomShift
+from penstock.learning.classifier import make_optimizer
+from penstock.learning.training import fit, seed
+from penstock.params_help import default_params
+from penstock.pipelines.mnist import network as mnist_network
+from penstock.pipelines.mnist import train as mnist_train
+from penstock.pipelines.mnist.params import Params
+from penstock.project import Workspace
+from penstock.stages.ingest import ingest
+
+EPOCHS = 2
+
+
+def main() -> None:
+    """Print examples/s of both and their ratio, for each batch size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", default="../shared/data/mnist", help="four IDX files")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[128, 64])
+    options = parser.parse_args()
+    print(describe_hardware())
+    with tempfile.TemporaryDirectory() as temporary:
+        params = default_params("mnist")
+        source = str(Path(options.source).resolve())
+        params = params.model_copy(update={"source": source})
+        dataset = ingest(Workspace(Path(temporary), "mnist", params, Path(temporary) / "mnist"))
+        for batch_size in options.batch_sizes:
+            train = params.train.model_copy(
+                update={"batch_size": batch_size, "max_epochs": EPOCHS, "min_steps": 0}
+            )
+            compare(dataset, params.model_copy(update={"train": train}), options.rounds)
+
+
+def compare(dataset: Dataset, params: Params, rounds: int) -> None:
+    """Run both in turn, the first pair to warm up."""
+    ours, theirs = [], []
+    for number in range(rounds + 1):
+        pair = (lightning(dataset, params), bare(dataset, params))
+        if number:
+            ours.append(pair[0])
+            theirs.append(pair[1])
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    print(
+        f"batch {params.train.batch_size}: Lightning stage {statistics.median(ours):,.0f}, "
+        f"bare loop {statistics.median(theirs):,.0f} examples/s; ratio median "
+        f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) "
+        f"over {rounds} pairs"
+    )
+
+
+def lightning(dataset: Dataset, params: Params) -> float:
+    """Examples/s of the train stage."""
+    seed(params.train)
+    network = mnist_network.network(params.model, dataset.info)
+    with tempfile.TemporaryDirectory() as checkpoints:
+        return fit(
+            mnist_train.learner(network, params),
+            mnist_train.arrays(dataset),
+            dataset.rows("train"),
+            dataset.rows("validation"),
+            params.train,
+            Path(checkpoints) / "c",
+            lambda epoch: None,
+        ).examples_per_second
+
+
+def bare(dataset: Dataset, params: Params) -> float:
+    """Examples/s of the same training in a loop as one would write it by hand."""
+    seed(params.train)
+    network = mnist_network.network(params.model, dataset.info)
+    images, labels = dataset.array("images"), dataset.index["label"].to_numpy()
+    started = time.perf_counter()
+    train, validation = (
+        (torch.from_numpy(images[rows]), torch.from_numpy(labels[rows].astype(np.int64)))
+        for rows in (dataset.rows("train"), dataset.rows("validation"))
+    )
+    size = params.train.batch_size
+    steps = len(train[0]) // size
+    optimizer = make_optimizer(network, params.train)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, params.train.learning_rate, total_steps=EPOCHS * steps, cycle_momentum=False
+    )
+    augment = RandomShift(params.train.max_shift)
+    for _ in range(EPOCHS):
+        network.train()
+        order = torch.randperm(len(train[0]))
+        for step in range(steps):
+            index = order[step * size : (step + 1) * size]
+            logits = network(augment(train[0][index]))
+            loss = F.cross_entropy(
+                logits, train[1][index], label_smoothing=params.train.label_smoothing
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        network.eval()
+        with torch.inference_mode():
+            for start in range(0, len(validation[0]), 8 * size):
+                inputs, targets = (part[start : start + 8 * size] for part in validation)
+                F.cross_entropy(network(inputs), targets)
+    return EPOCHS * steps * size / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()
