@@ -35,6 +35,7 @@ PLUMBING = (
     "penstock.project",
     "penstock.stages",
     "penstock.stages.report",
+    "penstock.terminal",
     "penstock.tracking",
 )
 

@@ -78,6 +78,7 @@ def test_the_run_carries_everything(finished_project):
         == read(finished_project, "model/model.json")["weights_sha256"]
     )
     assert len(tags["mlflow.source.git.commit"]) == 40
+    assert tags["penstock.device"]
     assert tags["penstock.git_dirty"] in ("true", "false")
     lock = (finished_project.root / "dvc.lock").read_text()
     assert tags["penstock.dataset_dvc"] in lock
@@ -271,6 +272,29 @@ def test_a_run_that_ends_badly_is_failed_with_the_reason(project):
     assert done.returncode == 1
     failed = next(run for run in runs_of(project) if run.info.status == "FAILED")
     assert "leave nothing of 28x28" in failed.data.tags["penstock.reason"]
+
+
+def test_an_interrupted_training_ends_its_run_and_leaves_nothing_half_done(project):
+    before = hashes(project)
+    project.set(train={"max_epochs": 5000, "keep": "best"})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "penstock", "train", "mnist"],
+        cwd=project.root,
+        env={**project.environment(), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert any("epoch 500/" in line for line in process.stdout)
+    process.terminate()
+    assert process.wait(20) != 0
+    killed = next(run for run in runs_of(project) if run.info.status != "FINISHED")
+    assert killed.info.status == "KILLED"
+    assert "interrupted" in killed.data.tags["penstock.reason"]
+    folder = project.root / "data" / "mnist"
+    assert list((folder / ".partial").iterdir()) == []
+    assert not (folder / ".checkpoints").exists()
+    assert hashes(project) == before
 
 
 def test_lost_files_of_a_version_are_noticed_and_put_back(project):

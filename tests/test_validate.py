@@ -34,7 +34,7 @@ def test_results_come_in_order_with_rows_and_a_few_of_them():
         "examples.label",
         "in_set",
         "value_set [0, 1, 2]",
-        "1 rows",
+        "1 row does not",
         "label=99",
     ):
         assert part in text

@@ -116,12 +116,12 @@ def params(
     if defaults:
         typer.echo(params_help.write_yaml(name, params_help.default_params(name)))
         return
-    from rich.table import Table
+    from .terminal import make_table, show
 
-    table = Table("setting", "value", "meaning", box=None, pad_edge=False)
+    table = make_table("setting", "value", "meaning")
     for row in params_help.describe(_open(name).params):
         table.add_row(*row)
-    _console().print(table)
+    show(table)
 
 
 @app.command(rich_help_panel="Looking")
@@ -147,9 +147,10 @@ def runs(
 ) -> None:
     """List the pipeline's runs: when, model, metrics, registered version and aliases."""
     workspace = _open(name)
+    from .terminal import show
     from .tracking.listing import runs_table
 
-    _console().print(runs_table(workspace, count))
+    show(runs_table(workspace, count))
 
 
 @app.command(rich_help_panel="Looking")
@@ -161,33 +162,27 @@ def predict(
     """Predict with the champion; exits with 1 if a file could not be read."""
     workspace = _open(name)
     from .serving import predict_files
+    from .terminal import show
 
     rows = predict_files(workspace, files)
     if as_json:
         for row in rows:
             typer.echo(json.dumps(row))
     else:
-        _console().print(_prediction_table(rows))
+        show(_prediction_table(rows))
     if any(row.get("error") for row in rows):
         raise typer.Exit(1)
 
 
 def _prediction_table(rows: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
+    from .terminal import make_table
 
     columns = [name for name in rows[0] if not any(isinstance(row[name], list) for row in rows)]
-    table = Table(*columns, box=None, pad_edge=False)
+    table = make_table(*columns)
     for row in rows:
         shown = (row[name] for name in columns)
         table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v or "") for v in shown))
     return table
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
 
 
 def _open(name: str) -> Any:

@@ -98,7 +98,11 @@ class Workspace:
         partial = self.folder / ".partial" / final.name
         _remove(partial)
         partial.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
+        try:
+            yield partial
+        except BaseException:
+            _remove(partial)
+            raise
         _remove(final)
         partial.replace(final)
 

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,22 +81,52 @@ def fit(
         on_epoch: is told the metrics of each epoch.
     """
     device = choose_device(params.accelerator)
-    loading, reason = choose_loading(
-        arrays, len(train_rows) + len(validation_rows), device, params.loading
-    )
+    examples = len(train_rows) + len(validation_rows)
+    loading, reason = choose_loading(arrays, examples, device, params.loading)
     print(f"  {'held in memory' if loading == 'memory' else 'streamed from disk'}: {reason}")
+    load = partial(batches, arrays, loading=loading, workers=params.workers, device=device)
+    train = load(train_rows, params.batch_size, seed=params.seed)
+    validation = load(validation_rows, 8 * params.batch_size)
     epochs, steps = plan_epochs(len(train_rows), params)
-    data = {"loading": loading, "workers": params.workers, "device": device}
-    train = batches(arrays, train_rows, params.batch_size, seed=params.seed, **data)  # type: ignore[arg-type]
-    validation = batches(arrays, validation_rows, 8 * params.batch_size, **data)  # type: ignore[arg-type]
     progress = Progress(epochs, epochs * steps, on_epoch)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    best = ModelCheckpoint(checkpoints, monitor="val/loss", save_weights_only=True)
+    trainer = _make_trainer(params, device, epochs, progress, best)
+    started = time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, deprecations
+            trainer.fit(learner, train, validation)
+        seconds = time.perf_counter() - started
+        if params.keep == "best":
+            state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+            learner.load_state_dict(state["state_dict"])
+    finally:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    learner.cpu()
+    return Training(
+        history=progress.history,
+        epochs=len(progress.history),
+        steps=trainer.global_step,
+        seconds=seconds,
+        examples_per_second=trainer.global_step * min(params.batch_size, len(train_rows)) / seconds,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    )
+
+
+def _make_trainer(
+    params: TrainParams,
+    device: torch.device,
+    epochs: int,
+    progress: Progress,
+    best: ModelCheckpoint,
+) -> Trainer:
     callbacks: list[Callback] = [progress]
     if params.patience:
         callbacks.append(EarlyStopping("val/loss", patience=params.patience))
-    best = ModelCheckpoint(checkpoints, monitor="val/loss", save_weights_only=True)
     if params.keep == "best":
         callbacks.append(best)
-    trainer = Trainer(
+    return Trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=1,
         precision=_precision(params, device),
@@ -110,26 +141,6 @@ def fit(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    started = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, deprecations
-        trainer.fit(learner, train, validation)
-    seconds = time.perf_counter() - started
-    if params.keep == "best":
-        state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-        learner.load_state_dict(state["state_dict"])
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    learner.cpu()
-    trained = trainer.global_step
-    return Training(
-        history=progress.history,
-        epochs=len(progress.history),
-        steps=trained,
-        seconds=seconds,
-        examples_per_second=trained * min(params.batch_size, len(train_rows)) / seconds,
-        device=_device_name(device),
-    )
 
 
 def _precision(params: TrainParams, device: torch.device) -> Any:
@@ -137,7 +148,3 @@ def _precision(params: TrainParams, device: torch.device) -> Any:
         return params.precision
     bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16-mixed" if bf16 else "32-true"
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

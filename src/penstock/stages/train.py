@@ -52,6 +52,7 @@ def train(workspace: Workspace) -> Training:
         }
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
         pd.DataFrame(training.history).to_csv(folder / "history.csv", index=False)
+        run.tags["penstock.device"] = training.device
         run.log_metrics(
             {
                 "time/train_seconds": training.seconds,

@@ -8,8 +8,6 @@ from typing import Any
 
 import great_expectations as gx
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
@@ -17,6 +15,7 @@ from ..datasets.profile import tables
 from ..errors import PenstockError
 from ..pipeline import Expectation
 from ..project import Workspace
+from ..terminal import make_table, show
 from .gate import GATE
 from .report import write_report
 
@@ -142,27 +141,32 @@ def explain(result: dict[str, Any]) -> str:
     found = f"observed {result['observed']}" if result["observed"] is not None else ""
     if result["rows"]:
         few = "; ".join(" ".join(f"{k}={v}" for k, v in row.items()) for row in result["few"])
-        found = f"{result['rows']} rows are not, such as {few}"
+        found = f"{count_rows(result['rows'])}, such as {few}"
     return (
         f"{result['severity']}: {where}: {result['type']} ({expected or 'no arguments'}): {found}. "
         f"Expected: {result['meaning']}"
     )
 
 
+def count_rows(rows: int) -> str:
+    """Say how many rows do not meet an expectation."""
+    return f"{rows:,} rows do not" if rows != 1 else "1 row does not"
+
+
 def _print(name: str, results: list[dict[str, Any]]) -> None:
-    table = Table(title=f"validate {name}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("", "column", "expectation", "limits", "found"):
-        table.add_column(heading, overflow="fold")
+    passed = sum(result["success"] for result in results)
+    print(f"validate {name}: {passed} of {len(results)} expectations met")
+    table = make_table("", "column", "expectation", "limits", "found")
     for result in results:
         arguments = dict(result["arguments"])
         column = f"{result['table']}.{arguments.pop('column', '')}"
         limits = " ".join(f"{key}={value}" for key, value in arguments.items())
         mark = "ok" if result["success"] else result["severity"].upper()
-        rows = f"{result['rows']} rows are not" if result["rows"] else ""
+        rows = count_rows(result["rows"]) if result["rows"] else ""
         observed = result["observed"]
         shown = f"{observed:.4g}" if isinstance(observed, float) else str(observed or "")
         table.add_row(mark, column, result["type"].removeprefix("expect_"), limits, rows or shown)
-    Console(width=None if Console().is_terminal else 140).print(table)
+    show(table)
 
 
 def _write_data_docs(outcome: Any, file: Path) -> None:

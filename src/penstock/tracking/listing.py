@@ -7,6 +7,7 @@ from rich.table import Table
 
 from ..pipeline import PredictModule, load
 from ..project import Workspace
+from ..terminal import make_table
 from .runs import list_runs
 from .store import connect
 
@@ -22,7 +23,7 @@ def runs_table(workspace: Workspace, count: int) -> Table:
         named = client.get_registered_model(workspace.name).aliases
         for alias, number in named.items():
             aliases.setdefault(str(number), []).append(alias)
-    table = Table(*COLUMNS, box=None, pad_edge=False)
+    table = make_table(*COLUMNS)
     for run in list_runs(workspace, count):
         version = run.data.tags.get("penstock.version", "")
         names = ", ".join(sorted(aliases.get(version, [])))

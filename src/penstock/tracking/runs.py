@@ -33,6 +33,7 @@ class RunRecorder:
         self.workspace = workspace
         self.client: MlflowClient | None = None
         self.run_id = ""
+        self.tags: dict[str, str] = {}
         self.connected = True
         with self._forgiving():
             client = connect(workspace.root)
@@ -84,9 +85,10 @@ def recorded_run(workspace: Workspace) -> Iterator[RunRecorder]:
         recorder.end("FAILED", {"penstock.reason": f"{type(error).__name__}: {error}"})
         raise
     except BaseException as error:  # Ctrl-C, SIGTERM
-        recorder.end("KILLED", {"penstock.reason": type(error).__name__})
+        reason = f"interrupted by Ctrl-C or a signal ({type(error).__name__})"
+        recorder.end("KILLED", {"penstock.reason": reason})
         raise
-    recorder.end("FINISHED", model_tags(workspace))
+    recorder.end("FINISHED", recorder.tags | model_tags(workspace))
 
 
 def model_tags(workspace: Workspace) -> dict[str, str]:
