@@ -35,7 +35,17 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     for (row, column), count in np.ndenumerate(counts):
         if count:
             weight = "bold" if row == column else "normal"
-            axis.text(column, row, str(count), ha="center", va="center", fontsize=7, weight=weight)
+            dark = mistakes[row, column] > 0.6 * max(0.05, mistakes.max())
+            axis.text(
+                column,
+                row,
+                str(count),
+                ha="center",
+                va="center",
+                fontsize=7,
+                weight=weight,
+                color="white" if dark else "black",
+            )
     axis.set(xlabel="predicted", ylabel="true")
     axis.set_xticks(range(len(classes)), classes)
     axis.set_yticks(range(len(classes)), classes)
