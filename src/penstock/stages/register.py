@@ -80,7 +80,6 @@ def _register(workspace: Workspace) -> dict[str, Any]:
         **decision,
         "weights_sha256": description["weights_sha256"],
         "bundle_sha256": bundle,
-        "run_id": version.run_id,
         "metrics": metrics,
     }
     _tell(workspace, client, version, run_id, receipt)
