@@ -274,6 +274,44 @@ def test_a_run_that_ends_badly_is_failed_with_the_reason(project):
     assert "leave nothing of 28x28" in failed.data.tags["penstock.reason"]
 
 
+def test_other_settings_are_tried_without_touching_files_or_registry(project):
+    kept = ("params.yaml", "dvc.lock", "data/mnist/receipt.json")
+    before = hashes(project), [(project.root / name).read_bytes() for name in kept]
+    done = project.run("penstock", "run", "mnist", "-S", "train.seed=3", "-S", "model.channels=[4]")
+    assert (hashes(project), [(project.root / name).read_bytes() for name in kept]) == before
+    assert "Running stage" not in project.run("dvc", "repro").stdout
+    scratch = project.root / "data" / "mnist" / ".scratch"
+    assert str(scratch / "report.html") in done.stdout
+    tried = json.loads((scratch / "model" / "model.json").read_text())
+    assert tried["params"]["model"]["channels"] == [4]
+    run = max(runs_of(project), key=lambda run: run.info.start_time)
+    assert run.data.tags["penstock.overrides"] == "train.seed=3 model.channels=[4]"
+    assert run.data.params["train.seed"] == "3"
+    client = client_of(project)
+    assert len(client.search_model_versions("name = 'mnist'")) == 1
+    project.run("penstock", "run", "mnist", "-S", "train.seed=3", "--register")
+    assert len(client.search_model_versions("name = 'mnist'")) == 2
+    assert read(project, "receipt.json")["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("train.max_epoch=3", "train.max_epoch: unknown key; did you mean max_epochs?"),
+        ("train.max_epochs=none", 'train.max_epochs: "none": should be a valid integer'),
+        ("train.max_epochs", "expected section.key=value"),
+        ("trian.max_epochs=3", "trian is not a section"),
+        ("model.channels=[4", "the value is not YAML"),
+    ],
+)
+def test_a_bad_override_is_refused_before_anything_runs(fresh, setting, message):
+    done = fresh.run("penstock", "run", "mnist", "-S", setting, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (fresh.root / "data" / "mnist").exists()
+
+
 def test_an_interrupted_training_ends_its_run_and_leaves_nothing_half_done(project):
     before = hashes(project)
     project.set(train={"max_epochs": 5000, "keep": "best"})

@@ -22,12 +22,34 @@ Pipeline = Annotated[str, typer.Argument(help="Name of a pipeline, mnist say.", 
 
 
 @app.command(rich_help_panel="Everything")
-def run(name: Pipeline) -> None:
+def run(
+    name: Pipeline,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-S", "--set", help="Try another setting, train.max_epochs=3 say; repeatable."
+        ),
+    ] = None,
+    to_registry: Annotated[
+        bool, typer.Option("--register", help="With -S: register the model too.")
+    ] = False,
+) -> None:
     """Bring all five stages up to date through DVC, then the registry.
 
     Runs only what is stale. The end compares the registry with what register last decided, and
     restores it where it was lost.
+
+    With -S, runs the plain stages in a scratch folder instead, with an MLflow run of their own:
+    params.yaml, dvc.lock and the registry stay as they are.
     """
+    if settings:
+        from .overrides import run_overridden
+        from .project import find_root
+
+        run_overridden(name, find_root(), settings, to_registry)
+        return
+    if to_registry:
+        raise PenstockError("--register goes with -S; without it every run registers")
     from .repro import run_pipeline
 
     run_pipeline(_open(name))

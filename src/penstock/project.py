@@ -36,6 +36,7 @@ class Workspace:
     name: str
     params: PipelineParams
     folder: Path
+    overrides: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, name: str, root: Path | None = None) -> "Workspace":
