@@ -48,13 +48,10 @@ def dvc(root: Path, *arguments: str) -> int:
     ).returncode
 
 
-def reconcile(workspace: Workspace) -> bool:
+def reconcile(workspace: Workspace) -> None:
     """Register again if the registry no longer holds what the receipt says.
 
     DVC cannot see the registry. A champion that somebody moved by hand is left where it is.
-
-    Returns:
-        Whether anything had to be restored.
     """
     from .tracking.store import connect
 
@@ -65,7 +62,6 @@ def reconcile(workspace: Workspace) -> bool:
             raise PenstockError(f"{workspace.name}: registering again failed, for the reason above")
     else:
         print(f"registry: {workspace.name} is as the receipt says")
-    return bool(lost)
 
 
 def what_is_lost(client: "MlflowClient", receipt: dict[str, Any]) -> str:
