@@ -26,13 +26,13 @@ demo: install  ## Raw files to registered models, for every pipeline, on samples
 	@for name in $$(penstock names); do penstock runs $$name --count 5; done
 	@echo
 	@echo "Next:  make ui                               compare runs and see the registry in MLflow"
-	@echo "       data/mnist/report.html                the report: open it in a browser"
+	@echo "       data/NAME/report.html                 the reports: open them in a browser"
 	@echo "       source .venv/bin/activate             then: penstock --help"
 	@echo "       penstock params mnist                 every setting, with its meaning"
 	@echo "       edit params.yaml, then dvc repro      only what is stale runs again"
 
-test: install lint  ## Lint, types, import walls and every test
-	$(BIN)/python -m pytest
+test: install lint  ## Lint, types, import walls and every test, two at a time
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: install  ## ruff, mypy, import-linter: what pre-commit runs too
 	$(BIN)/ruff check .

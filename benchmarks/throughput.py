@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from torch.nn import functional as F
 
@@ -76,13 +77,14 @@ def lightning(dataset: Dataset, params: Params) -> float:
     network = mnist_network.network(params.model, dataset.info)
     with tempfile.TemporaryDirectory() as checkpoints:
         return fit(
-            mnist_train.learner(network, params),
+            mnist_train.learner(network, params, dataset),
             mnist_train.arrays(dataset),
             dataset.rows("train"),
             dataset.rows("validation"),
             params.train,
             Path(checkpoints) / "c",
             lambda epoch: None,
+            psutil.virtual_memory().available,
         ).examples_per_second
 
 

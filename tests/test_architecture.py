@@ -32,6 +32,7 @@ PLUMBING = (
     "penstock.params_help",
     "penstock.pipeline",
     "penstock.pipelines",
+    "penstock.processes",
     "penstock.project",
     "penstock.stages",
     "penstock.stages.report",

@@ -1,5 +1,10 @@
 """Networks, loaders and augmentation, apart from any stage."""
 
+import ast
+import sys
+from pathlib import Path
+
+import grimp
 import numpy as np
 import pytest
 import torch
@@ -9,9 +14,11 @@ from penstock.learning.augmentation import RandomShift, shift_sideways
 from penstock.learning.loading import batches, choose_loading
 from penstock.learning.training import plan_epochs
 from penstock.params import TrainParams
+from penstock.params_help import default_params
 from penstock.pipelines.mnist.network import network
 from penstock.pipelines.mnist.params import CNN, MLP
 
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 INFO = {"image_size": [28, 28], "classes": [str(digit) for digit in range(10)]}
 
 # Parameter counts follow from each published recipe; 431,080 and 814,090 are quoted widely.
@@ -75,9 +82,9 @@ def test_validation_keeps_its_order_and_its_last_batch(arrays):
 def test_what_does_not_fit_in_memory_is_streamed(arrays):
     huge = {"inputs": np.lib.stride_tricks.as_strided(np.zeros(1), (10**7, 10**6), (0, 0))}
     device = torch.device("cpu")
-    assert choose_loading(huge, 10**7, device, "auto")[0] == "stream"
-    assert choose_loading(arrays, 100, device, "auto")[0] == "memory"
-    assert choose_loading(arrays, 100, device, "stream")[0] == "stream"
+    assert choose_loading(huge, 10**7, device, "auto", 10**9)[0] == "stream"
+    assert choose_loading(arrays, 100, device, "auto", 10**9)[0] == "memory"
+    assert choose_loading(arrays, 100, device, "stream", 10**9)[0] == "stream"
 
 
 @pytest.mark.parametrize(
@@ -106,3 +113,30 @@ def test_shift_sideways_fills_with_background(pixels):
     moved = shift_sideways(images, pixels)
     assert moved.sum() == 2 * (8 - abs(pixels))
     assert moved[0, 0, 0 if pixels > 0 else -1] == (0 if pixels else 1)
+
+
+def test_the_gpu_benchmark_needs_only_its_few_libraries():
+    """A bare GPU machine has these, and tqdm, which Lightning brings."""
+    few = {"torch", "pytorch_lightning", "numpy", "pandas", "pyarrow", "sklearn", "tqdm"}
+    graph = grimp.build_graph(
+        "penstock",
+        include_external_packages=True,
+        exclude_type_checking_imports=True,
+        cache_dir=None,
+    )
+    tree = ast.parse((BENCHMARKS / "gpu.py").read_text())
+    used = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    ours = {module for module in used if module.startswith("penstock")}
+    assert "penstock.learning.training" in ours
+    needed = ours | {up for module in ours for up in graph.find_upstream_modules(module)}
+    outside = {module for module in needed if not module.startswith("penstock")}
+    assert outside - set(sys.stdlib_module_names) <= few
+
+
+def test_the_gpu_benchmark_trains_by_the_defaults(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import gpu
+
+    params = default_params("mnist")
+    assert params.train.model_dump() == gpu.TRAIN
+    assert params.model.model_dump() == gpu.MODEL

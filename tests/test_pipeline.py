@@ -11,36 +11,11 @@ import sysconfig
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow import MlflowClient
 
 from penstock.datasets.idx import read_idx, write_idx
-from penstock.tracking.lineage import dvc_hash
+from projects import client_of, hashes, read, runs_of
 
 pytestmark = pytest.mark.pipeline
-
-OUTS = ("dataset", "validation", "model", "evaluation")
-
-
-def client_of(project):
-    uri = f"sqlite:///{project.root / 'mlruns' / 'mlflow.db'}"
-    return MlflowClient(uri, uri)
-
-
-def runs_of(project):
-    client = client_of(project)
-    experiment = client.get_experiment_by_name("mnist")
-    return client.search_runs([experiment.experiment_id])
-
-
-def read(project, name):
-    return json.loads((project.root / "data" / "mnist" / name).read_text())
-
-
-def hashes(project):
-    folder = project.root / "data" / "mnist"
-    return {out: dvc_hash(folder / out) for out in OUTS} | {
-        "metrics": read(project, "metrics.json")
-    }
 
 
 def test_dvc_repro_ends_with_a_champion(finished_project):
@@ -314,16 +289,8 @@ def test_a_bad_override_is_refused_before_anything_runs(fresh, setting, message)
 
 def test_an_interrupted_training_ends_its_run_and_leaves_nothing_half_done(project):
     before = hashes(project)
-    project.set(train={"max_epochs": 5000, "keep": "best"})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "penstock", "train", "mnist"],
-        cwd=project.root,
-        env={**project.environment(), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert any("epoch 500/" in line for line in process.stdout)
+    project.set(train={"keep": "best"})
+    process = project.start_training("train", "mnist")
     process.terminate()
     assert process.wait(20) != 0
     killed = next(run for run in runs_of(project) if run.info.status != "FINISHED")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conftest import Project
+from projects import Project
 
 pytestmark = pytest.mark.real
 

@@ -28,9 +28,10 @@ def trained(arrays, tmp_path, **settings):
     learner = Classifier(nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 2)), params)
     rows = np.arange(EXAMPLES)
     told = []
-    training = fit(learner, arrays, rows[:300], rows[300:], params, tmp_path / "c", told.append)
+    folder = tmp_path / "c"
+    training = fit(learner, arrays, rows[:300], rows[300:], params, folder, told.append, 10**9)
     assert told == training.history
-    assert not (tmp_path / "c").exists(), "checkpoints are removed in the end"
+    assert not folder.exists(), "checkpoints are removed in the end"
     return training, learner.network
 
 

@@ -1,14 +1,16 @@
 """The command line: thin; each command imports what it needs when it runs."""
 
+import base64
 import json
-import signal
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from .errors import PenstockError
+from .processes import INTERRUPTED, end_tidily_on_sigterm, end_with_parent, run_whole
 
 app = typer.Typer(
     name="penstock",
@@ -55,12 +57,58 @@ def run(
     run_pipeline(_open(name))
 
 
+@app.command(rich_help_panel="Everything")
+def crossval(
+    name: Pipeline,
+    folds: Annotated[
+        int | None, typer.Option(help="How many folds; 5 where --by is not given.", min=2)
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep examples together by this column of the index, speaker say. Without "
+            "--folds, each of its values is a fold. Otherwise by group, sha256 or id.",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-S", "--set", help="Another setting of model, train or evaluate; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Cross-validate: train and evaluate once per fold, no group in two folds.
+
+    Deals out all examples of the dataset that `ingest` made, whatever split they are in. Metrics
+    per fold, their mean and deviation go to the terminal, to data/NAME/crossval.csv and to MLflow:
+    a run for the whole, with a child per fold. Outputs, dvc.lock and registry stay as they are.
+    """
+    from .crossval import crossvalidate
+    from .project import find_root
+
+    crossvalidate(name, find_root(), folds, by, settings or [])
+
+
+@app.command(rich_help_panel="Everything")
+def flow(name: Pipeline) -> None:
+    """Do the same as a Prefect flow, a task for each stage; needs no server set up beforehand.
+
+    Without PREFECT_API_URL the flow starts a Prefect server for itself, which takes seconds.
+    """
+    os.chdir(_open(name).root)
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    raise typer.Exit(run_whole([sys.executable, "flows/pipeline.py", name]))
+
+
 @app.command(rich_help_panel="Stages")
 def ingest(name: Pipeline) -> None:
     """Read the raw files into a dataset; reject what cannot be taken, with the reason."""
-    from .stages.ingest import ingest as stage
+    with _open(name).exclusive() as workspace:
+        from .stages.ingest import ingest as stage
 
-    stage(_open(name))
+        stage(workspace)
 
 
 @app.command(rich_help_panel="Stages")
@@ -72,36 +120,37 @@ def validate(
     ] = None,
 ) -> None:
     """Check that the dataset is fit to learn from; a critical failure exits with 1."""
-    from .stages.validate import validate as stage
+    with _open(name).exclusive() as workspace:
+        from .stages.validate import validate as stage
 
-    stage(_open(name), data_docs)
+        stage(workspace, data_docs)
 
 
 @app.command(rich_help_panel="Stages")
 def train(name: Pipeline) -> None:
     """Train the network, on a GPU where there is one."""
-    workspace = _open(name)
-    from .stages.train import train as stage
+    with _open(name).exclusive() as workspace:
+        from .stages.train import train as stage
 
-    stage(workspace)
+        stage(workspace)
 
 
 @app.command(rich_help_panel="Stages")
 def evaluate(name: Pipeline) -> None:
     """Score the model on the test split; write metrics, figures and report.html."""
-    workspace = _open(name)
-    from .stages.evaluate import evaluate as stage
+    with _open(name).exclusive() as workspace:
+        from .stages.evaluate import evaluate as stage
 
-    stage(workspace)
+        stage(workspace)
 
 
 @app.command(rich_help_panel="Stages")
 def register(name: Pipeline) -> None:
     """Package the model, prove that it loads and predicts, and pass it through the gate."""
-    workspace = _open(name)
-    from .stages.register import register as stage
+    with _open(name).exclusive() as workspace:
+        from .stages.register import register as stage
 
-    stage(workspace)
+        stage(workspace)
 
 
 @app.command(rich_help_panel="Sources")
@@ -123,6 +172,27 @@ def download(
 
     root = find_root()
     fetch(name, root / "data" / "downloads" / name, root / "data" / "downloads.yaml")
+
+
+@app.command(rich_help_panel="Everything")
+def clean(
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove what may go; otherwise only show it.")
+    ] = False,
+    days: Annotated[
+        int, typer.Option(help="Artifacts of unregistered runs may go when older.", min=0)
+    ] = 30,
+) -> None:
+    """Show what takes space, and remove what nothing needs if asked.
+
+    Never what dvc.lock needs, here or on a branch or tag, nor what a registered version needs.
+    """
+    from .space import clean as measure
+    from .terminal import show
+
+    show(measure(days, remove))
+    if not remove:
+        typer.echo("nothing was removed; `penstock clean --remove` removes what may go")
 
 
 @app.command(rich_help_panel="Looking")
@@ -179,17 +249,35 @@ def runs(
 def predict(
     name: Pipeline,
     files: Annotated[list[Path], typer.Argument(help="Raw inputs, image files say.")],
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--option",
+            help="What the pipeline can answer beyond the prediction, gradcam=true say; "
+            "repeatable.",
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Write each picture of the answer into this folder.", metavar="FOLDER"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
 ) -> None:
-    """Predict with the champion; exits with 1 if a file could not be read."""
+    """Predict with the champion; exits with 1 if a file could not be read.
+
+    Binary values, pictures say, are base64 in JSON.
+    """
     workspace = _open(name)
-    from .serving import predict_files
+    from .serving import predict_files, save_binaries
     from .terminal import show
 
-    rows = predict_files(workspace, files)
+    rows = predict_files(workspace, files, options or [])
+    if save:
+        save_binaries(rows, save)
     if as_json:
         for row in rows:
-            typer.echo(json.dumps(row))
+            typer.echo(json.dumps(row, default=lambda value: base64.b64encode(value).decode()))
     else:
         show(_prediction_table(rows))
     if any(row.get("error") for row in rows):
@@ -199,12 +287,24 @@ def predict(
 def _prediction_table(rows: list[dict[str, Any]]) -> Any:
     from .terminal import make_table
 
-    columns = [name for name in rows[0] if not any(isinstance(row[name], list) for row in rows)]
+    columns = [
+        name
+        for name in rows[0]
+        if not any(isinstance(row[name], list) for row in rows)
+        and any(row[name] is not None for row in rows)
+    ]
     table = make_table(*columns)
     for row in rows:
-        shown = (row[name] for name in columns)
-        table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v or "") for v in shown))
+        table.add_row(*(_cell(row[name]) for name in columns))
     return table
+
+
+def _cell(value: Any) -> str:
+    from .serving import binary_kind
+
+    if isinstance(value, bytes):
+        return f"{binary_kind(value)}, {max(1, round(len(value) / 1000))} KB"
+    return f"{value:.4f}" if isinstance(value, float) else str(value or "")
 
 
 def _open(name: str) -> Any:
@@ -213,17 +313,18 @@ def _open(name: str) -> Any:
     return Workspace.open(name)
 
 
-def _terminate(*_: object) -> NoReturn:
-    """End like Ctrl-C on SIGTERM, so that runs are closed and partial files stay hidden."""
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run the command line; what a user can mend is one line, not a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
+    end_tidily_on_sigterm()
+    if "DVC_STAGE" in os.environ:
+        end_with_parent()
     try:
         app()
     except PenstockError as error:
         for line in str(error).splitlines():
             print(f"penstock: error: {line}", file=sys.stderr)
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("penstock: interrupted", file=sys.stderr)
+        raise

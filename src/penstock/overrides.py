@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import PenstockError
+from .params import PipelineParams
 from .params_file import PARAMS_FILE, parse_section, read_section
 from .project import Workspace
 
@@ -26,27 +27,41 @@ def run_overridden(name: str, root: Path, settings: list[str], register: bool) -
     Raises:
         PenstockError: a setting is not as params.yaml would allow it, or a stage failed.
     """
-    section = read_section(name, root / PARAMS_FILE)
-    for setting in settings:
-        override(section, setting)
-    params = parse_section(name, section, Path(f"{PARAMS_FILE} with -S"))
-    folder = root / "data" / name / SCRATCH
-    workspace = Workspace(root, name, params, folder, tuple(settings))
+    params = overridden(name, root, settings)
+    workspace = Workspace(root, name, params, root / "data" / name / SCRATCH, run_tags(settings))
     # Imported when the settings are known to be good: these take seconds.
     from .stages.evaluate import evaluate
     from .stages.ingest import ingest
     from .stages.train import train
     from .stages.validate import validate
 
-    ingest(workspace)
-    validate(workspace)
-    train(workspace)
-    evaluate(workspace)
-    if register:
-        from .stages.register import register as stage
+    with workspace.exclusive():
+        ingest(workspace)
+        validate(workspace)
+        train(workspace)
+        evaluate(workspace)
+        if register:
+            from .stages.register import register as stage
 
-        stage(workspace)
+            stage(workspace)
     print(f"report: {workspace.report}")
+
+
+def overridden(name: str, root: Path, settings: list[str]) -> PipelineParams:
+    """A pipeline's parameters with some settings changed.
+
+    Raises:
+        PenstockError: a setting is not as params.yaml would allow it.
+    """
+    section = read_section(name, root / PARAMS_FILE)
+    for setting in settings:
+        override(section, setting)
+    return parse_section(name, section, Path(f"{PARAMS_FILE} with -S" if settings else PARAMS_FILE))
+
+
+def run_tags(settings: list[str]) -> tuple[tuple[str, str], ...]:
+    """What tells a run with other settings from those of params.yaml."""
+    return (("penstock.overrides", " ".join(settings)),) if settings else ()
 
 
 def override(section: dict[str, Any], setting: str) -> None:

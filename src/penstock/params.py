@@ -4,7 +4,7 @@ Nothing here imports anything heavy, so `--help` and a check of params.yaml are 
 """
 
 import warnings
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -83,7 +83,14 @@ class RegisterParams(Section):
 
 
 class PipelineParams(Section):
-    """The section of one pipeline; each pipeline narrows the types of its parts."""
+    """The section of one pipeline; each pipeline narrows the types of its parts.
+
+    Attributes:
+        many_files: whether ingest rejects single files of the source that cannot be read, instead
+            of giving up.
+    """
+
+    many_files: ClassVar[bool] = False
 
     source: str
     """Raw data: a file or folder, relative to this file. `data/samples/NAME` is made here,

@@ -40,7 +40,7 @@ class Expectation:
         severity: `critical` stops the pipeline, `warning` is recorded.
     """
 
-    table: Literal["examples", "splits", "classes", "contents", "rejected"]
+    table: Literal["examples", "splits", "classes", "contents", "groups", "rejected"]
     type: str
     arguments: dict[str, Any]
     meaning: str
@@ -114,8 +114,11 @@ class NetworkModule(Protocol):
 class TrainModule(Protocol):
     """`train.py`: what training adds to the network."""
 
-    def learner(self, network: "nn.Module", params: Any) -> "LightningModule":
-        """Wrap the network with loss, metrics and augmentation."""
+    def learner(self, network: "nn.Module", params: Any, dataset: "Dataset") -> "LightningModule":
+        """Wrap the network with loss, metrics and augmentation.
+
+        What these or the network must know of the data is measured here, on the training split.
+        """
 
     def arrays(self, dataset: "Dataset") -> "dict[str, np.ndarray]":
         """Name the arrays a batch is made of; one row per example, memory-mapped."""
@@ -129,16 +132,31 @@ class EvaluateModule(Protocol):
 
 
 class PredictModule(Protocol):
-    """`predict.py`: what is served. Runs in other people's processes: plain torch, no stages."""
+    """`predict.py`: what is served. Runs in other people's processes: plain torch, no stages.
+
+    Attributes:
+        SCORE: what models are compared by.
+        INPUTS: column of the raw inputs -> its type.
+        OUTPUTS: column of the predictions -> its type, `array` of doubles.
+        OPTIONS: what a caller may ask beyond the prediction -> its default: bool, int, float, str.
+    """
 
     SCORE: Score
     INPUTS: dict[str, str]
     OUTPUTS: dict[str, str]
+    OPTIONS: dict[str, Any]
 
     def predict(
-        self, network: "nn.Module", inputs: "pd.DataFrame", info: dict[str, Any]
+        self,
+        network: "nn.Module",
+        inputs: "pd.DataFrame",
+        info: dict[str, Any],
+        options: dict[str, Any],
     ) -> "pd.DataFrame":
-        """Raw inputs -> predictions, a row each, in order; `info` is the dataset's."""
+        """Raw inputs -> predictions, a row each, in order.
+
+        `info` is the dataset's; `options` has a value for each of OPTIONS.
+        """
 
     def raw_inputs(self, dataset: "Dataset", split: str) -> "pd.DataFrame":
         """The raw inputs that decode to a split's examples, in order."""

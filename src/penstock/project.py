@@ -1,5 +1,6 @@
 """Where things lie: the project's root, and the folder each pipeline owns."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,9 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from .errors import PenstockError
 from .params import PipelineParams
 from .params_file import PARAMS_FILE, load_params
+
+WAIT = 30  # seconds for a process that is being ended to leave the folder
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -30,13 +35,21 @@ def find_root(start: Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a stage is given: one pipeline's parameters and the folder it owns."""
+    """What a stage is given: one pipeline's parameters and the folder it owns.
+
+    Attributes:
+        root: the project.
+        name: the pipeline.
+        params: its settings.
+        folder: where its outputs lie; `data/<name>` but for trials.
+        tags: what the runs opened here are tagged with from the start.
+    """
 
     root: Path
     name: str
     params: PipelineParams
     folder: Path
-    overrides: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def open(cls, name: str, root: Path | None = None) -> "Workspace":
@@ -90,22 +103,58 @@ class Workspace:
         return self.folder / ".checkpoints"
 
     @contextmanager
+    def exclusive(self) -> Iterator["Workspace"]:
+        """Keep other processes out of the folder; the lock ends with its holder, however it ends.
+
+        What a killed process left half-written is removed.
+
+        Raises:
+            PenstockError: another process is at work there, and is not done soon.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock")
+        try:
+            with lock.acquire(timeout=WAIT):
+                _remove(self.folder / ".partial")
+                yield self
+        except Timeout:
+            raise PenstockError(
+                f"{self.folder}: another penstock process is at work there, for more than "
+                f"{WAIT} s; wait until it is done, or end it"
+            ) from None
+
+    @contextmanager
     def writing(self, final: Path) -> Iterator[Path]:
         """Give a path to write to, that becomes `final` only when the block ends well.
 
         Yields:
             A path in the pipeline's `.partial` folder, for a file or a new folder.
+
+        Raises:
+            PenstockError: the disk is full.
         """
         partial = self.folder / ".partial" / final.name
         _remove(partial)
         partial.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
-        except BaseException:
+        except BaseException as error:
             _remove(partial)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise PenstockError(disk_full(final)) from None
             raise
         _remove(final)
         partial.replace(final)
+
+
+def disk_full(path: Path) -> str:
+    """Say that there is no space to write to a path, and what to do."""
+    place = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(place).free / 1e6
+    return (
+        f"{path}: no space left on the disk ({free:,.0f} MB free); expected room for it; "
+        "make some: `penstock clean` shows what takes it"
+    )
 
 
 def _remove(path: Path) -> None:

@@ -1,9 +1,13 @@
 """Predictions of the champion, for files named on the command line."""
 
+import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from . import pipeline
 from .errors import PenstockError
@@ -11,20 +15,31 @@ from .project import Workspace
 from .tracking.registry import CHAMPION, get_alias, load_version
 from .tracking.store import connect
 
+PNG = b"\x89PNG"
 
-def predict_files(workspace: Workspace, files: list[Path]) -> list[dict[str, Any]]:
+
+def predict_files(
+    workspace: Workspace, files: list[Path], settings: list[str]
+) -> list[dict[str, Any]]:
     """Predict each file with the registered champion.
+
+    Args:
+        workspace: of the pipeline.
+        files: raw inputs.
+        settings: `name=value` for options of the pipeline, the value in YAML.
 
     Returns:
         A record per input: file, model, and the pipeline's predictions.
 
     Raises:
-        PenstockError: there is no champion, or a file is missing.
+        PenstockError: there is no champion or no such option, or a file is missing.
     """
     for file in files:
         if not file.is_file():
             found = "a folder" if file.is_dir() else "nothing there"
             raise PenstockError(f"{file}: {found}; expected a file; check the path")
+    module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
+    options = read_options(workspace.name, module.OPTIONS, settings)
     client = connect(workspace.root)
     champion = get_alias(client, workspace.name, CHAMPION)
     if champion is None:
@@ -32,9 +47,10 @@ def predict_files(workspace: Workspace, files: list[Path]) -> list[dict[str, Any
             f"{workspace.name}: no champion in the registry; `penstock run {workspace.name}` "
             "trains and registers one"
         )
-    module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     inputs = [module.read_input(file) for file in files]
-    predicted: Any = load_version(client, champion).predict(pd.concat(inputs, ignore_index=True))
+    predicted: Any = load_version(client, champion).predict(
+        pd.concat(inputs, ignore_index=True), params=options or None
+    )
     records = predicted.astype(object).where(predicted.notna(), None).to_dict("records")
     names = [str(file) for file, rows in zip(files, inputs, strict=True) for _ in range(len(rows))]
     model = f"{workspace.name} v{champion.version}"
@@ -42,3 +58,52 @@ def predict_files(workspace: Workspace, files: list[Path]) -> list[dict[str, Any
         {"file": name, "model": model, **record}
         for name, record in zip(names, records, strict=True)
     ]
+
+
+def read_options(name: str, known: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """Read options from `name=value` as they stand on the command line.
+
+    Raises:
+        PenstockError: no such option, or a value that is not of its type.
+    """
+    options: dict[str, Any] = {}
+    for setting in settings:
+        option, equals, text = setting.partition("=")
+        if option not in known:
+            there = f"there is: {', '.join(known)}" if known else f"{name} takes none"
+            raise PenstockError(f"-o {setting}: no such option; {there}")
+        default = known[option]
+        try:
+            value = YAML(typ="safe").load(text) if equals else None
+        except YAMLError:
+            value = None
+        if type(value) is int and type(default) is float:
+            value = float(value)
+        if type(value) is not type(default):
+            kind = type(default).__name__
+            raise PenstockError(
+                f"-o {setting}: expected {option}= and a {kind}, {json.dumps(default)} say"
+            )
+        options[option] = value
+    return options
+
+
+def save_binaries(rows: list[dict[str, Any]], folder: Path) -> None:
+    """Write each binary value of each record to a file: FOLDER/<stem of the input>.<column>.png."""
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[Path] = set()
+    for row in rows:
+        for column, value in row.items():
+            if not isinstance(value, bytes):
+                continue
+            stem = Path(row["file"]).stem
+            stems = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
+            suffix = f"{column}.{binary_kind(value)}"
+            file = next(it for stem in stems if (it := folder / f"{stem}.{suffix}") not in taken)
+            taken.add(file)
+            file.write_bytes(value)
+
+
+def binary_kind(value: bytes) -> str:
+    """What a binary value is, as the end of a file name."""
+    return "png" if value.startswith(PNG) else "bin"

@@ -10,9 +10,10 @@ The same inputs give the same bytes: nothing here knows the time, the host or a 
 
 import hashlib
 import json
+import os
+import shutil
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 
 from ..errors import PenstockError
 
+# What the writer finds out itself, of all that dataset.json says.
+COMPUTED = ("found", "examples", "rejected", "splits", "arrays", "digest")
 HEADER = 128  # bytes kept free for the .npy header, whose length is known only at the end
 
 
@@ -65,6 +68,7 @@ class DatasetWriter:
         self.folder = folder
         self.info: dict[str, Any] = {}
         self._arrays: dict[str, ArrayWriter] = {}
+        self._linked: dict[str, Any] = {}
         self._index: pq.ParquetWriter | None = None
         self._splits: dict[str, dict[str, Any]] = {}
         self._rejected: list[tuple[str, str]] = []
@@ -87,6 +91,18 @@ class DatasetWriter:
             hashed = pd.util.hash_pandas_object(part.drop(columns="split"), index=False)
             entry["digest"].update(hashed.to_numpy().tobytes())
 
+    def resplit(self, dataset: "Dataset", splits: np.ndarray) -> None:
+        """Take over all of another dataset, with its examples in other splits.
+
+        Arrays are linked, not copied. What the pipeline added to `info` stays as it is.
+        """
+        self.add(dataset.index.assign(split=splits), {})
+        self._rejected += dataset.rejected.itertuples(index=False, name=None)
+        self.info |= {k: v for k, v in dataset.info.items() if k not in COMPUTED}
+        self._linked = dataset.info["arrays"]
+        for name in self._linked:
+            _link((dataset.folder / f"{name}.npy").resolve(), self.folder / f"{name}.npy")
+
     def reject(self, example: str, reason: str) -> None:
         """Record an input that was not taken, and why."""
         self._rejected.append((example, reason))
@@ -94,13 +110,8 @@ class DatasetWriter:
     def __enter__(self) -> "DatasetWriter":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        arrays = {name: writer.close() for name, writer in self._arrays.items()}
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        arrays = self._linked | {name: writer.close() for name, writer in self._arrays.items()}
         if self._index is not None:
             self._index.close()
         if kind is None:
@@ -167,6 +178,13 @@ class Dataset:
     def rows(self, split: str) -> np.ndarray:
         """The positions of a split's examples, in the order of the index."""
         return np.flatnonzero(self.index["split"].to_numpy() == split)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without hard links
+        shutil.copyfile(source, target)
 
 
 def digest_files(folder: Path, *extra: str) -> str:

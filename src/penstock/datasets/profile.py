@@ -11,27 +11,38 @@ def tables(dataset: Dataset) -> dict[str, pd.DataFrame]:
     """Derive every table an expectation may name.
 
     Returns:
-        `examples`: the index. `splits`: split, examples; a row also for a split that is empty.
-        `classes`: split, label, examples, share; a row also for a class that is missing.
-        `contents`: sha256, splits (how many it is in), examples. `rejected`: split-free totals:
+        `examples`: the index. `splits`: split, examples and, where examples have a group,
+        groups; a row also for a split that is empty. `classes`: split, label, examples, share; a
+        row also for a class that is missing. `contents`: sha256, splits (how many it is in),
+        examples; `groups`: group, splits, examples, likewise. `rejected`: split-free totals:
         found, rejected, share.
     """
     index = dataset.index
     made = {"examples": index, "splits": _splits(index), "rejected": _rejected(dataset)}
     if "label" in index:
         made["classes"] = _classes(index, len(dataset.info["classes"]))
-    if "sha256" in index:
-        contents = index.groupby("sha256", sort=False)
-        made["contents"] = pd.DataFrame(
-            {"splits": contents["split"].nunique(), "examples": contents.size()}
-        ).reset_index()
+    for column, table in (("sha256", "contents"), ("group", "groups")):
+        if column in index:
+            made[table] = _spread(index, column)
     return made
+
+
+def _spread(index: pd.DataFrame, column: str) -> pd.DataFrame:
+    """How many splits and examples each value of a column is in."""
+    values = index.groupby(column, sort=False)
+    return pd.DataFrame(
+        {"splits": values["split"].nunique(), "examples": values.size()}
+    ).reset_index()
 
 
 def _splits(index: pd.DataFrame) -> pd.DataFrame:
     counts = index["split"].value_counts()
     order = [*SPLITS, *sorted(set(counts.index) - set(SPLITS))]
-    return counts.reindex(order, fill_value=0).rename_axis("split").reset_index(name="examples")
+    table = pd.DataFrame({"examples": counts.reindex(order, fill_value=0)})
+    if "group" in index:
+        groups = index.groupby("split")["group"].nunique()
+        table["groups"] = groups.reindex(order, fill_value=0)
+    return table.rename_axis("split").reset_index()
 
 
 def _classes(index: pd.DataFrame, classes: int) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Splits that never leak: who is in which split depends on content, not on order or chance."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,3 +23,28 @@ def hash_splits(digests: Iterable[str], shares: Mapping[str, float]) -> np.ndarr
     edges = np.cumsum(list(shares.values()))
     edges[-1] = np.inf  # whatever rounding does, the last split takes the rest
     return np.array(list(shares))[np.searchsorted(edges, position, side="right")]
+
+
+def ranked_splits(groups: Sequence[str], shares: Mapping[str, float]) -> np.ndarray:
+    """Deal out whole groups, so that even few of them meet the shares.
+
+    Groups are taken in the order of their names' hashes, and each goes to the split that has
+    least of its share. With as many groups as splits, or more, no split is empty. Adding groups
+    may move others, which `hash_splits` never does.
+
+    Args:
+        groups: the group of each example.
+        shares: split -> share of the groups, above 0; they add up to 1.
+
+    Returns:
+        The name of each example's split, shape (examples,).
+    """
+    ranked = sorted(set(groups), key=lambda group: hashlib.sha256(group.encode()).digest())
+    counts = dict.fromkeys(shares, 0)
+    chosen: dict[str, str] = {}
+    for group in ranked:
+        # An empty split has nothing of its share, so it comes first; of several, the largest.
+        split = min(shares, key=lambda name: (counts[name] / shares[name], -shares[name]))
+        counts[split] += 1
+        chosen[group] = split
+    return np.array([chosen[group] for group in groups], dtype=np.array(list(shares)).dtype)

@@ -73,6 +73,21 @@ def line_figure(table: pd.DataFrame, x: str, y: str, low: str, high: str) -> Fig
     return figure
 
 
+def operating_curve(
+    table: pd.DataFrame, x: str, y: str, chance: pd.DataFrame, point: tuple[float, float] | None
+) -> Figure:
+    """A curve over all thresholds, beside what chance gives, with the operating point."""
+    figure = Figure(figsize=(3.8, 3.5), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(chance[x], chance[y], color=GREY, linestyle=":")
+    axis.plot(table[x], table[y], color=BLUE)
+    if point is not None:
+        axis.plot(*point, color=ORANGE, marker="o", linestyle="none", label="operating point")
+        axis.legend(frameon=False, loc="lower center")
+    axis.set(xlabel=x, ylabel=y, xlim=(-0.02, 1.03), ylim=(-0.02, 1.03))
+    return figure
+
+
 def gallery(images: np.ndarray, captions: Sequence[str], marked: Sequence[bool]) -> Figure:
     """A sheet of grey or colour images with captions; marked ones in orange."""
     columns = min(10, max(1, len(images)))

@@ -38,7 +38,8 @@ def outcome(predictions: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     """Score predictions against the truth, a row per example.
 
     Returns:
-        id, sha256, label, predicted, confidence, correct (0 or 1) and loss (log loss).
+        id, sha256, label, predicted, confidence, correct (0 or 1) and loss (log loss); group, if
+        the index has it.
     """
     probabilities = np.stack([np.asarray(p, np.float32) for p in predictions["probabilities"]])
     labels = index["label"].to_numpy().astype(int)
@@ -52,5 +53,6 @@ def outcome(predictions: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
             "confidence": probabilities.max(1),
             "correct": (predicted == labels).astype(np.float32),
             "loss": log_losses(probabilities, labels),
+            **({"group": index["group"].to_numpy()} if "group" in index else {}),
         }
     )

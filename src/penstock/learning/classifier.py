@@ -1,14 +1,15 @@
 """Supervised classification: the default learner."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pytorch_lightning import LightningModule
 from torch import nn
 from torch.nn import functional as F
 
-from ..params import TrainParams
+if TYPE_CHECKING:
+    from ..params import TrainParams
 
 
 class Classifier(LightningModule):
@@ -18,31 +19,44 @@ class Classifier(LightningModule):
     and logged once an epoch: per-step logging costs more than a small network's step.
     """
 
+    class_weights: torch.Tensor | None
+
     def __init__(
         self,
         network: nn.Module,
-        params: TrainParams,
+        params: "TrainParams",
         augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        class_weights: Sequence[float] | None = None,
     ) -> None:
+        """Wrap a network; `class_weights` weigh each class's examples in the training loss."""
         super().__init__()
         self.network = network
         self.params = params
         self.augment = augment
+        weights = None if class_weights is None else torch.tensor(class_weights)
+        self.register_buffer("class_weights", weights, persistent=False)
         self.sums: list[torch.Tensor] = []
 
     def training_step(self, batch: dict[str, torch.Tensor], _: int) -> torch.Tensor:
         """Loss of one batch, label smoothing included."""
         inputs = self.augment(batch["inputs"]) if self.augment else batch["inputs"]
-        return self._score(inputs, batch["label"], self.params.label_smoothing)
+        smoothing, weights = self.params.label_smoothing, self.class_weights
+        return self._score(inputs, batch["label"], smoothing, weights)
 
     def validation_step(self, batch: dict[str, torch.Tensor], _: int) -> None:
         """Loss and accuracy of one batch, without smoothing or augmentation."""
-        self._score(batch["inputs"], batch["label"], smoothing=0.0)
+        self._score(batch["inputs"], batch["label"])
 
-    def _score(self, inputs: torch.Tensor, label: torch.Tensor, smoothing: float) -> torch.Tensor:
+    def _score(
+        self,
+        inputs: torch.Tensor,
+        label: torch.Tensor,
+        smoothing: float = 0.0,
+        weights: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         logits = self.network(inputs).float()
         label = label.long()
-        loss = F.cross_entropy(logits, label, label_smoothing=smoothing)
+        loss = F.cross_entropy(logits, label, weights, label_smoothing=smoothing)
         with torch.no_grad():
             correct = (logits.argmax(1) == label).sum()
             self.sums.append(
@@ -89,7 +103,7 @@ class Classifier(LightningModule):
         }
 
 
-def make_optimizer(network: nn.Module, params: TrainParams) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, params: "TrainParams") -> torch.optim.Optimizer:
     """Build the optimiser that `train.optimizer` names; fused, which computes the same, faster."""
     rate, decay = params.learning_rate, params.weight_decay
     if params.optimizer == "sgd":

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
-import psutil
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -76,17 +75,22 @@ def choose_loading(
     examples: int,
     device: torch.device,
     wanted: Literal["auto", "memory", "stream"],
+    memory: int,
 ) -> tuple[Literal["memory", "stream"], str]:
     """Decide whether examples are held in memory or streamed.
+
+    Args:
+        arrays: what a batch is made of; a row per example.
+        examples: how many of the rows are needed.
+        device: where they would be held.
+        wanted: the choice, or `auto`.
+        memory: free bytes of main memory, for the CPU; a GPU is asked for its own.
 
     Returns:
         The choice and, for the person watching, the reason.
     """
     needed = examples * sum(_row_bytes(array) for array in arrays.values())
-    if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-    else:
-        free = psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory
     sizes = f"{needed / 1e6:,.0f} MB of examples, {free / 1e6:,.0f} MB free on {device.type}"
     if wanted != "auto":
         return wanted, f"as train.loading says; {sizes}"

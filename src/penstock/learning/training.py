@@ -9,17 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
-from ..params import TrainParams
 from .device import choose_device, set_threads
 from .loading import batches, choose_loading
 from .progress import Epoch, Progress
+
+if TYPE_CHECKING:
+    from ..params import TrainParams
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,18 @@ class Training:
     device: str
 
 
-def seed(params: TrainParams) -> None:
+def seed(params: "TrainParams") -> None:
     """Fix everything random, before the network's first weights are drawn."""
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     seed_everything(params.seed, verbose=False)
     # Deterministic mode fills every new tensor with NaN to expose reads of what was never
-    # written: 5 % of a step, and no part of the result.
+    # written: time in each step, and no part of the result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     set_threads(params.threads)
 
 
-def plan_epochs(examples: int, params: TrainParams) -> tuple[int, int]:
+def plan_epochs(examples: int, params: "TrainParams") -> tuple[int, int]:
     """Epochs and steps an epoch: max_epochs, or more where they come to fewer than min_steps."""
     steps = max(1, examples // min(params.batch_size, examples))
     return max(params.max_epochs, math.ceil(params.min_steps / steps)), steps
@@ -65,9 +67,10 @@ def fit(
     arrays: Mapping[str, np.ndarray],
     train_rows: np.ndarray,
     validation_rows: np.ndarray,
-    params: TrainParams,
+    params: "TrainParams",
     checkpoints: Path,
     on_epoch: Callable[[Epoch], None],
+    memory: int,
 ) -> Training:
     """Train in place: the learner ends with the weights `train.keep` names, on the CPU.
 
@@ -79,10 +82,11 @@ def fit(
         params: optimisation, hardware, length.
         checkpoints: a folder for unfinished work, removed in the end.
         on_epoch: is told the metrics of each epoch.
+        memory: free bytes of main memory.
     """
     device = choose_device(params.accelerator)
     examples = len(train_rows) + len(validation_rows)
-    loading, reason = choose_loading(arrays, examples, device, params.loading)
+    loading, reason = choose_loading(arrays, examples, device, params.loading, memory)
     print(f"  {'held in memory' if loading == 'memory' else 'streamed from disk'}: {reason}")
     load = partial(batches, arrays, loading=loading, workers=params.workers, device=device)
     train = load(train_rows, params.batch_size, seed=params.seed)
@@ -96,7 +100,10 @@ def fit(
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, deprecations
-            trainer.fit(learner, train, validation)
+            try:
+                trainer.fit(learner, train, validation)
+            except SystemExit:  # Lightning's answer to Ctrl-C
+                raise KeyboardInterrupt from None
         seconds = time.perf_counter() - started
         if params.keep == "best":
             state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
@@ -115,7 +122,7 @@ def fit(
 
 
 def _make_trainer(
-    params: TrainParams,
+    params: "TrainParams",
     device: torch.device,
     epochs: int,
     progress: Progress,
@@ -143,7 +150,7 @@ def _make_trainer(
     )
 
 
-def _precision(params: TrainParams, device: torch.device) -> Any:
+def _precision(params: "TrainParams", device: torch.device) -> Any:
     if params.precision != "auto":
         return params.precision
     bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

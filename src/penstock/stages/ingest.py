@@ -2,7 +2,7 @@
 
 from .. import pipeline
 from ..datasets.dataset import Dataset, DatasetWriter
-from ..errors import PenstockError
+from ..datasets.source import check_files, check_source
 from ..project import Workspace
 
 
@@ -10,13 +10,11 @@ def ingest(workspace: Workspace) -> Dataset:
     """Read the pipeline's source into its dataset; report what was taken and what was not.
 
     Raises:
-        PenstockError: the source is missing or not what the pipeline reads.
+        PenstockError: the source is missing, cannot be read, or is not what the pipeline reads.
     """
-    if not workspace.source.exists():
-        raise PenstockError(
-            f"{workspace.source}: not found; set pipelines.{workspace.name}.source in "
-            f"params.yaml to your data, or make the sample: `penstock sample {workspace.name}`"
-        )
+    check_source(workspace.source, workspace.name)
+    if not workspace.params.many_files:
+        check_files(workspace.source)
     module: pipeline.IngestModule = pipeline.load(workspace.name, "ingest")
     with workspace.writing(workspace.dataset) as folder, DatasetWriter(folder) as writer:
         module.ingest(workspace.source, writer, workspace.params)

@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import psutil
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
@@ -31,13 +32,14 @@ def train(workspace: Workspace) -> Training:
         weights = sum(parameter.numel() for parameter in network.parameters())
         print(f"train {workspace.name}: {weights:,} parameters")
         training = fit(
-            train_module.learner(network, params),
+            train_module.learner(network, params, dataset),
             train_module.arrays(dataset),
             dataset.rows("train"),
             dataset.rows("validation"),
             params.train,
             workspace.checkpoints,
             run.log_epoch,
+            psutil.virtual_memory().available,
         )
         folder.mkdir()
         sha256 = save_weights(network, folder)

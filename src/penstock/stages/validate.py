@@ -16,7 +16,7 @@ from ..errors import PenstockError
 from ..pipeline import Expectation
 from ..project import Workspace
 from ..terminal import make_table, show
-from .gate import GATE
+from .gate import write_gate
 from .report import write_report
 
 FEW = 5  # offending rows that are shown
@@ -55,8 +55,7 @@ def validate(workspace: Workspace, data_docs: Path | None = None) -> list[dict[s
     with workspace.writing(workspace.validation) as folder:
         folder.mkdir()
         (folder / "validation.json").write_text(content)
-        gate = {"dataset": dataset.info["digest"], "passed": True}
-        (folder / GATE).write_text(json.dumps(gate, indent=2) + "\n")
+        write_gate(folder, dataset)
     return results
 
 

@@ -30,8 +30,6 @@ def lineage_tags(workspace: Workspace, dataset_digest: str) -> dict[str, str]:
         "penstock.versions": json.dumps({name: version(name) for name in LIBRARIES}),
         **git_tags(workspace.root),
     }
-    if workspace.overrides:
-        tags["penstock.overrides"] = " ".join(workspace.overrides)
     if flow_run := os.environ.get("PREFECT__FLOW_RUN_ID"):
         tags["prefect.flow_run_id"] = flow_run
     return tags

@@ -8,8 +8,10 @@ from rich.table import Table
 from ..pipeline import PredictModule, load
 from ..project import Workspace
 from ..terminal import make_table
-from .runs import list_runs
-from .store import connect
+from .runs import complete_run, list_runs
+from .store import connect, tracking_uri
+
+UI = "http://127.0.0.1:5000"  # where `make ui` shows the store under mlruns/
 
 COLUMNS = ("when", "run", "status", "model", "metrics", "train s", "version", "aliases")
 
@@ -29,6 +31,16 @@ def runs_table(workspace: Workspace, count: int) -> Table:
         names = ", ".join(sorted(aliases.get(version, [])))
         table.add_row(*_describe(run, module.SCORE.metric), version, names)
     return table
+
+
+def run_link(workspace: Workspace) -> str:
+    """Where MLflow shows the run of the model in the workspace: a link in Markdown."""
+    client, run_id = complete_run(workspace)
+    run = client.get_run(run_id)
+    uri = tracking_uri(workspace.root)
+    server = uri if uri.startswith("http") else UI
+    link = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+    return f"[{run.info.run_name}]({link})" + ("" if uri.startswith("http") else ", by `make ui`")
 
 
 def _describe(run: Run, metric: str) -> tuple[str, ...]:

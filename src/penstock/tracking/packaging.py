@@ -14,7 +14,7 @@ import grimp
 import mlflow.pyfunc
 import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
 from ..datasets.dataset import digest_files
@@ -25,6 +25,7 @@ from ..pipeline import PredictModule
 PACKAGE = "penstock"
 SOURCE = Path(__file__).parent.parent
 ALWAYS = ("mlflow", "numpy", "pandas")
+OPTION_TYPES = {bool: "boolean", int: "long", float: "double", str: "string"}
 
 
 def package_model(
@@ -102,7 +103,7 @@ def copy_code(modules: list[str], code: Path) -> None:
 
 
 def signature(module: PredictModule) -> ModelSignature:
-    """The signature a pipeline's INPUTS and OUTPUTS declare: column -> type, `array` of doubles."""
+    """The signature that a pipeline's INPUTS, OUTPUTS and OPTIONS declare."""
 
     def schema(columns: dict[str, str]) -> Schema:
         types = {
@@ -110,7 +111,15 @@ def signature(module: PredictModule) -> ModelSignature:
         }
         return Schema([ColSpec(type=kind, name=name) for name, kind in types.items()])
 
-    return ModelSignature(inputs=schema(module.INPUTS), outputs=schema(module.OUTPUTS))
+    options = [
+        ParamSpec(name, OPTION_TYPES[type(default)], default)
+        for name, default in module.OPTIONS.items()
+    ]
+    return ModelSignature(
+        inputs=schema(module.INPUTS),
+        outputs=schema(module.OUTPUTS),
+        params=ParamSchema(options) if options else None,  # type: ignore[arg-type]
+    )
 
 
 def predict_fresh(model: Path | str, inputs: pd.DataFrame) -> pd.DataFrame:

@@ -1,12 +1,15 @@
 """The registry: versions found by content, and the aliases `challenger` and `champion`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion as ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.pyfunc import PyFuncModel, load_model
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 BUNDLE_TAG = "penstock.bundle_sha256"
@@ -67,6 +70,8 @@ def model_location(client: MlflowClient, version: ModelVersion) -> str:
     return str(client.get_model_version_download_uri(version.name, version.version))
 
 
-def load_version(client: MlflowClient, version: ModelVersion) -> PyFuncModel:
+def load_version(client: MlflowClient, version: ModelVersion) -> "PyFuncModel":
     """Load a version as any user of MLflow would."""
+    from mlflow.pyfunc import load_model  # slow to import
+
     return load_model(model_location(client, version))

@@ -19,8 +19,10 @@ from ..datasets.dataset import Dataset as PenstockDataset
 from ..datasets.dataset import digest_files
 from ..learning.weights import read_description, weights_sha256
 from ..params_help import describe
+from ..processes import describe_process
 from ..project import Workspace
 from .lineage import lineage_tags
+from .reconcile import PROCESS_TAG, end_dead_runs
 from .store import connect, experiment_id
 
 MODEL_TAG = "penstock.model_sha256"
@@ -37,8 +39,8 @@ class RunRecorder:
         self.connected = True
         with self._forgiving():
             client = connect(workspace.root)
-            experiment = experiment_id(client, workspace.root, workspace.name)
-            self.run_id = client.create_run(experiment).info.run_id
+            end_dead_runs(workspace, client)
+            self.run_id = _create_run(client, workspace).info.run_id
             self.client = client
             log_parameters(client, self.run_id, workspace)
 
@@ -53,6 +55,12 @@ class RunRecorder:
         with self._forgiving():
             if self.client and self.connected:
                 log_metrics(self.client, self.run_id, metrics)
+
+    def log_text(self, text: str, file: str) -> None:
+        """Add a small file to the run's artifacts."""
+        with self._forgiving():
+            if self.client and self.connected:
+                self.client.log_text(self.run_id, text, file)
 
     def end(self, status: str, tags: dict[str, str]) -> None:
         """End the run, FINISHED, FAILED or KILLED, and tag it; tried even if the store was lost."""
@@ -74,10 +82,15 @@ class RunRecorder:
 
 @contextmanager
 def recorded_run(workspace: Workspace) -> Iterator[RunRecorder]:
-    """Open a run for a training; it ends FINISHED, FAILED or KILLED, whatever happens.
+    """Open a run for a training: a finished one is tagged with the model in the workspace."""
+    with opened_run(workspace) as recorder:
+        yield recorder
+        recorder.tags |= model_tags(workspace)
 
-    A finished one is tagged with the model it left in the workspace.
-    """
+
+@contextmanager
+def opened_run(workspace: Workspace) -> Iterator[RunRecorder]:
+    """Open a run for a block of work; it ends FINISHED, FAILED or KILLED, whatever happens."""
     recorder = RunRecorder(workspace)
     try:
         yield recorder
@@ -88,7 +101,13 @@ def recorded_run(workspace: Workspace) -> Iterator[RunRecorder]:
         reason = f"interrupted by Ctrl-C or a signal ({type(error).__name__})"
         recorder.end("KILLED", {"penstock.reason": reason})
         raise
-    recorder.end("FINISHED", recorder.tags | model_tags(workspace))
+    recorder.end("FINISHED", recorder.tags)
+
+
+def _create_run(client: MlflowClient, workspace: Workspace) -> Run:
+    experiment = experiment_id(client, workspace.root, workspace.name)
+    tags = {PROCESS_TAG: describe_process(), **dict(workspace.tags)}
+    return client.create_run(experiment, tags=tags)
 
 
 def model_tags(workspace: Workspace) -> dict[str, str]:
@@ -124,7 +143,7 @@ def complete_run(workspace: Workspace) -> tuple[MlflowClient, str]:
     tags = model_tags(workspace)
     run = find_run(client, experiment, tags[MODEL_TAG])
     if run is None:
-        run = client.create_run(experiment)
+        run = _create_run(client, workspace)
         print(f"  no run made this model here; opened run {run.info.run_name} from the files")
         log_parameters(client, run.info.run_id, workspace)
         client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])

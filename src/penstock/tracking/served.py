@@ -29,8 +29,9 @@ class ServedModel(PythonModel):
         self.module = importlib.import_module(f"{package.__name__}.pipelines.{name}.predict")
 
     def predict(self, context, model_input: pd.DataFrame, params=None):  # type: ignore[no-untyped-def]
-        """Predict, a row per input."""
-        return self.module.predict(self.network, model_input, self.description["dataset"])
+        """Predict, a row per input; `params` may give values for the pipeline's OPTIONS."""
+        options = {**self.module.OPTIONS, **(params or {})}
+        return self.module.predict(self.network, model_input, self.description["dataset"], options)
 
 
 def import_packaged(code: Path) -> ModuleType:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ...datasets.expectations import labelled
 from ...pipeline import Expectation
 from .decode import SIDE
 from .params import Params
@@ -11,30 +12,12 @@ def expectations(params: Params) -> Iterator[Expectation]:
     """Yield every expectation, in the order a person should read them."""
     limits = params.expectations
     labels = list(range(len(params.data.classes)))
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_in_set",
-        {"column": "split", "value_set": ["train", "validation", "test"]},
-        "every example belongs to one of the three splits",
-    )
-    yield Expectation(
-        "splits",
-        "expect_column_values_to_be_between",
-        {"column": "examples", "min_value": limits.min_examples},
-        "no split is empty or too small to measure anything on; "
-        "add data or change data.validation_share",
-    )
+    yield from labelled(limits.min_examples, "add data or change data.validation_share")
     yield Expectation(
         "examples",
         "expect_column_values_to_be_in_set",
         {"column": "label", "value_set": labels},
         "every label names one of data.classes",
-    )
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_not_be_null",
-        {"column": "label"},
-        "every image has a label",
     )
     for side in ("width", "height"):
         yield Expectation(
@@ -43,18 +26,6 @@ def expectations(params: Params) -> Iterator[Expectation]:
             {"column": side, "min_value": SIDE, "max_value": SIDE},
             f"every image is {SIDE}x{SIDE} pixels",
         )
-    yield Expectation(
-        "contents",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no image sits in two splits: the test would measure memory",
-    )
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_unique",
-        {"column": "id"},
-        "ids tell examples apart",
-    )
     yield Expectation(
         "classes",
         "expect_column_values_to_be_between",

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 SCORE = ACCURACY
 INPUTS = {"image": "binary"}
 OUTPUTS = CLASS_OUTPUTS
+OPTIONS: dict[str, Any] = {}
 
 
-def predict(network: nn.Module, inputs: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
+def predict(
+    network: nn.Module, inputs: pd.DataFrame, info: dict[str, Any], options: dict[str, Any]
+) -> pd.DataFrame:
     """Decode and classify image files, a row each.
 
     Returns:

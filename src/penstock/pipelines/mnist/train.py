@@ -1,15 +1,19 @@
 """What training adds to the network: the loss, small shifts, and which arrays it learns from."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from torch import nn
 
 from ...datasets.dataset import Dataset
 from ...learning.augmentation import RandomShift
 from ...learning.classifier import Classifier
-from .params import Params
+
+if TYPE_CHECKING:
+    from .params import Params
 
 
-def learner(network: nn.Module, params: Params) -> Classifier:
+def learner(network: nn.Module, params: "Params", dataset: Dataset) -> Classifier:
     """Wrap the network: cross-entropy on images that are shifted anew in each epoch."""
     return Classifier(network, params.train, augment=RandomShift(params.train.max_shift))
 

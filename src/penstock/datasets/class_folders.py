@@ -1,0 +1,84 @@
+"""The files of a source that has one folder per class: each is named, or why it is not taken."""
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .source import leads_out
+
+
+@dataclass
+class ClassFolders:
+    """What a source holds, by paths relative to it.
+
+    Attributes:
+        files: class folder -> its files, at any depth; a folder without files has an empty list.
+        rejected: path and reason of each file or folder that is not looked into.
+    """
+
+    files: dict[str, list[str]] = field(default_factory=dict)
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+
+
+def list_class_folders(source: Path, ignored: tuple[str, ...] = ()) -> ClassFolders:
+    """List the files of every class folder, in the order of their names; opens none of them.
+
+    Hidden files and folders are passed over, and so are those at the top that are `ignored`.
+    """
+    found = ClassFolders()
+    inside = source.resolve()
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        names = _names(source, folder, found)
+        for name in names:
+            path = f"{folder}/{name}" if folder else name
+            if name.startswith(".") or path in ignored:
+                continue
+            reason, is_folder = _judge(source / path, inside)
+            if not (reason or is_folder or folder):
+                reason = "not in a class folder"
+            if reason:
+                found.rejected.append((_printable(path), reason))
+            elif is_folder:
+                pending.append(path)
+                if not folder:
+                    found.files[path] = []
+            else:
+                found.files[path.split("/")[0]].append(path)
+    found.files = {name: sorted(files) for name, files in sorted(found.files.items())}
+    found.rejected.sort()
+    return found
+
+
+def _names(source: Path, folder: str, found: ClassFolders) -> list[str]:
+    try:
+        return sorted(os.listdir(source / folder))  # noqa: PTH208  (names, not paths)
+    except OSError as error:
+        found.rejected.append((folder or ".", f"cannot be read: {error.strerror}"))
+        found.files.pop(folder, None)
+        return []
+
+
+def _judge(path: Path, inside: Path) -> tuple[str, bool]:
+    """Why a file or folder is not taken (empty if it is), and whether it is a folder."""
+    if path.name != _printable(path.name):
+        return "its name is not UTF-8; rename it", False
+    try:
+        linked = path.is_symlink()
+        mode = path.stat().st_mode  # of what it leads to
+        if linked and leads_out(path, inside):
+            return "a link out of the source", False
+    except FileNotFoundError:
+        return "a broken link", False
+    except OSError as error:
+        return f"cannot be read: {error.strerror}", False
+    if stat.S_ISDIR(mode):
+        # Not followed: links can run in circles.
+        return ("a link to a folder; put the files themselves there" if linked else ""), True
+    return ("" if stat.S_ISREG(mode) else "neither a file nor a folder"), False
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,44 @@
+"""What must be true of any dataset whose examples have a label, before what is particular to it."""
+
+from collections.abc import Iterator
+
+from ..pipeline import Expectation
+
+
+def labelled(min_examples: int, remedy: str) -> Iterator[Expectation]:
+    """Yield what every labelled dataset must keep to: valid rows, fit splits, nothing leaked.
+
+    Args:
+        min_examples: least examples in each split.
+        remedy: what to do when a split has fewer.
+    """
+    yield Expectation(
+        "examples",
+        "expect_column_values_to_be_in_set",
+        {"column": "split", "value_set": ["train", "validation", "test"]},
+        "every example belongs to one of the three splits",
+    )
+    yield Expectation(
+        "splits",
+        "expect_column_values_to_be_between",
+        {"column": "examples", "min_value": min_examples},
+        f"no split is empty or too small to measure anything on; {remedy}",
+    )
+    yield Expectation(
+        "examples",
+        "expect_column_values_to_not_be_null",
+        {"column": "label"},
+        "every example has a label",
+    )
+    yield Expectation(
+        "examples",
+        "expect_column_values_to_be_unique",
+        {"column": "id"},
+        "ids tell examples apart",
+    )
+    yield Expectation(
+        "contents",
+        "expect_column_values_to_be_between",
+        {"column": "splits", "max_value": 1},
+        "no example sits in two splits: the test would measure memory",
+    )

@@ -1,0 +1,86 @@
+"""What must be true of the images before anything learns from them."""
+
+from collections.abc import Iterator
+
+from ...datasets.expectations import labelled
+from ...pipeline import Expectation
+from .params import Params
+
+
+def expectations(params: Params) -> Iterator[Expectation]:
+    """Yield every expectation, in the order a person should read them."""
+    remedy = "add images, or set data.split: ranked where there are few groups"
+    yield from labelled(params.expectations.min_examples, remedy)
+    yield from _groups_and_classes_are_fit(params)
+    yield from _images_are_fit(params)
+
+
+def _groups_and_classes_are_fit(params: Params) -> Iterator[Expectation]:
+    limits = params.expectations
+    yield Expectation(
+        "examples",
+        "expect_column_values_to_be_between",
+        {"column": "label", "min_value": 0},
+        "every label is the number of a class folder",
+    )
+    yield Expectation(
+        "groups",
+        "expect_column_values_to_be_between",
+        {"column": "splits", "max_value": 1},
+        "no group sits in two splits: the test would measure how well a patient is remembered",
+    )
+    yield Expectation(
+        "splits",
+        "expect_column_values_to_be_between",
+        {"column": "groups", "min_value": limits.min_groups},
+        "each split has several groups (patients, slides): images of one group are alike; add "
+        "groups, or set data.split: ranked",
+    )
+    yield Expectation(
+        "classes",
+        "expect_column_values_to_be_between",
+        {"column": "share", "min_value": limits.min_class_share},
+        "no class is missing or nearly so within a split; add images of it, or remove its folder",
+    )
+
+
+def _images_are_fit(params: Params) -> Iterator[Expectation]:
+    limits = params.expectations
+    mostly = 1 - limits.max_unfit_share
+    least, most = limits.brightness
+    for side in ("width", "height"):
+        yield Expectation(
+            "examples",
+            "expect_column_values_to_be_between",
+            {"column": side, "min_value": params.data.image_size, "mostly": mostly},
+            "hardly any image is smaller than data.image_size, and has to be enlarged to it",
+            severity="warning",
+        )
+    for channel in ("red", "green", "blue"):
+        yield Expectation(
+            "examples",
+            "expect_column_mean_to_be_between",
+            {"column": channel, "min_value": limits.colour[0], "max_value": limits.colour[1]},
+            "tissue under light is bright in every channel; otherwise it is inverted, or none",
+            severity="warning",
+        )
+    yield Expectation(
+        "examples",
+        "expect_column_values_to_be_between",
+        {"column": "brightness", "min_value": least, "max_value": most, "mostly": mostly},
+        "hardly any image is too dark, or empty glass",
+        severity="warning",
+    )
+    yield Expectation(
+        "examples",
+        "expect_column_values_to_be_between",
+        {"column": "sharpness", "min_value": limits.min_sharpness, "mostly": mostly},
+        "hardly any image is out of focus",
+        severity="warning",
+    )
+    yield Expectation(
+        "rejected",
+        "expect_column_values_to_be_between",
+        {"column": "share", "max_value": limits.max_rejected_share},
+        "hardly any file was rejected; rejected.parquet says which and why: mend or remove them",
+    )

@@ -1,0 +1,42 @@
+"""What training adds to the network: the loss, its weights, and how images are changed."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import nn
+
+from ...datasets.dataset import Dataset
+from ...learning.classifier import Classifier
+from ...learning.imaging import RandomAffine, StainJitter
+
+if TYPE_CHECKING:
+    from .network import TileNetwork
+    from .params import Params
+
+MEASURED = 2**22  # bytes of training images that are enough to know their mean colour by
+
+
+def learner(network: "TileNetwork", params: "Params", dataset: Dataset) -> Classifier:
+    """Wrap the network: weighted cross-entropy on images that are changed anew in each epoch."""
+    train, rows, images = params.train, dataset.rows("train"), dataset.array("images")
+    count = min(len(rows), max(1, MEASURED // images[0].nbytes))
+    network.measure(images[rows[np.linspace(0, len(rows) - 1, count).astype(int)]])
+    augment = nn.Sequential(
+        RandomAffine(train.rotation, train.shift, train.flips),
+        StainJitter(train.stain, train.brightness),
+    )
+    weights = _class_weights(dataset) if train.class_weights else None
+    return Classifier(network, train, augment=augment, class_weights=weights)
+
+
+def _class_weights(dataset: Dataset) -> list[float]:
+    """The inverse of each class's share of the training images; 1 where all are as frequent."""
+    labels = dataset.index["label"].to_numpy()[dataset.rows("train")]
+    counts = np.bincount(labels, minlength=len(dataset.info["classes"]))
+    weights: list[float] = (len(labels) / (len(counts) * np.maximum(counts, 1))).tolist()
+    return weights
+
+
+def arrays(dataset: Dataset) -> dict[str, np.ndarray]:
+    """A batch is `inputs`, uint8 (batch, side, side, 3), and `label`, (batch,)."""
+    return {"inputs": dataset.array("images"), "label": dataset.index["label"].to_numpy()}

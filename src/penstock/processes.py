@@ -1,0 +1,91 @@
+"""Processes that end together: a stage must not outlive the one that started it."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+import psutil
+
+PARENT = "PENSTOCK_PARENT"  # the process a stage belongs to, for its stages
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+INTERRUPTED = 130  # exit status after Ctrl-C, as a shell gives it
+GRACE = 4.0  # seconds between asking a process to end and killing it
+
+
+def end_with_parent() -> None:
+    """Have the kernel send SIGTERM to this process when the one that started it dies.
+
+    Without it, a killed DVC or flow leaves its stage running. Linux only; nothing elsewhere.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = os.environ.get(PARENT)
+    if parent and not psutil.pid_exists(int(parent)):  # it died before the line above
+        sys.exit(f"penstock: process {parent}, which started this one, is gone")
+
+
+def end_tidily_on_sigterm() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: runs are closed, partial files removed.
+
+    Only the first one: who tidies up must not be interrupted again.
+    """
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def run_whole(command: list[str]) -> int:
+    """Run a command; when it ends, however it ends, end whatever it started as well.
+
+    Returns:
+        Its exit status.
+    """
+    os.environ[PARENT] = str(os.getpid())
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans below become its children
+    try:
+        return subprocess.call(command)
+    finally:
+        end_children()
+
+
+def end_children() -> None:
+    """End every process below this one: asked first, killed when that does not help."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        _send(child, signal.SIGTERM)
+    for child in psutil.wait_procs(children, timeout=GRACE)[1]:
+        _send(child, signal.SIGKILL)
+
+
+def describe_process() -> str:
+    """This process, for `is_gone`: host, process id and when it started."""
+    return f"{os.uname().nodename} {os.getpid()} {psutil.Process().create_time():.2f}"
+
+
+def is_gone(description: str) -> bool:
+    """Whether a process of this host has ended; False for those of other hosts."""
+    host, pid, started = description.rsplit(" ", 2)
+    if host != os.uname().nodename:
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        return (
+            abs(process.create_time() - float(started)) > 1
+            or process.status() == psutil.STATUS_ZOMBIE
+        )
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _send(process: psutil.Process, number: int) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)

@@ -1,0 +1,166 @@
+"""Projects to test on: copies of this one, so that no test touches the repository's data."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from penstock.tracking.lineage import dvc_hash
+
+ROOT = Path(__file__).parent.parent
+REAL = ROOT.parent / "shared" / "data"
+BIN = Path(sys.executable).parent
+OUTS = ("dataset", "validation", "model", "evaluation")
+
+# Small enough for seconds, whole enough to pass every stage.
+QUICK = {
+    "model": {"channels": [8], "dense": 16},
+    "train": {"max_epochs": 1, "min_steps": 40, "max_shift": 0},
+    "evaluate": {"max_shift": 1, "gallery": 10},
+    "register": {"minimum": {"test/accuracy": 0.5}, "tolerance": 0.05, "resamples": 200},
+}
+
+
+class Project:
+    """A copy of the project in a folder of its own, driven as a user would."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def create(cls, root: Path) -> "Project":
+        root.mkdir(parents=True)
+        for name in ("params.yaml", "dvc.yaml", "constraints.txt"):
+            shutil.copy(ROOT / name, root)
+        for name in ("dvc.yaml", "downloads.yaml", ".gitignore"):
+            (root / "data").mkdir(exist_ok=True)
+            shutil.copy(ROOT / "data" / name, root / "data")
+        for name in ("src", "flows"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (root / ".dvc").mkdir()
+        shutil.copy(ROOT / ".dvc" / "config", root / ".dvc")
+        shutil.copy(ROOT / ".dvcignore", root)
+        (root / "mlruns").mkdir()
+        (root / ".gitignore").write_text("__pycache__/\nmlruns/\n")
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+        for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "start"]):
+            subprocess.run([*git, *command], cwd=root, check=True)
+        return cls(root)
+
+    def copy(self, root: Path) -> "Project":
+        shutil.copytree(self.root, root, symlinks=True)
+        return Project(root)
+
+    def keep(self, name: str) -> None:
+        """Leave only one pipeline in params.yaml, so that `dvc repro` runs no other."""
+        yaml = YAML()
+        file = self.root / "params.yaml"
+        content = yaml.load(file)
+        content["pipelines"] = {name: content["pipelines"][name]}
+        yaml.dump(content, file)
+
+    def set(self, name: str = "mnist", **sections: object) -> None:
+        """Change settings in params.yaml: section={...} or source="..."."""
+        yaml = YAML()
+        file = self.root / "params.yaml"
+        content = yaml.load(file)
+        for section, value in sections.items():
+            if isinstance(value, dict):
+                content["pipelines"][name][section].update(value)
+            else:
+                content["pipelines"][name][section] = value
+        yaml.dump(content, file)
+
+    def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+        """Run `penstock ...` or `dvc ...` with this copy's code."""
+        program = {
+            "penstock": [sys.executable, "-m", "penstock"],
+            "dvc": [sys.executable, "-m", "dvc"],
+        }
+        done = subprocess.run(
+            [*program[command[0]], *command[1:]],
+            cwd=self.root,
+            env={**self.environment(), **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            pytest.fail(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        # Tests run two at a time: threads that wait must not spin on each other's cores.
+        quiet = {"OMP_WAIT_POLICY": "PASSIVE"}
+        shell = {"SHELL": "/bin/sh"}  # Debian's keeps its place when it runs a single command
+        return {**kept, **quiet, **shell, "PATH": path, "PYTHONPATH": str(self.root / "src")}
+
+    def start_training(self, *command: str) -> subprocess.Popen:
+        """Start `penstock ...`, whose training takes for ever; answer when it trains."""
+        self.set(train={"max_epochs": 50_000})
+        process = subprocess.Popen(
+            [sys.executable, "-m", "penstock", *command],
+            cwd=self.root,
+            env={**self.environment(), "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "held in memory" in line:
+                time.sleep(2)
+                return process
+        pytest.fail("".join(lines))
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that works in the project, by its environment."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("PYTHONPATH") == str(self.root / "src"):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def gone_within(self, seconds: float) -> bool:
+        """Whether all its processes end within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return not left
+
+
+def client_of(project):
+    uri = f"sqlite:///{project.root / 'mlruns' / 'mlflow.db'}"
+    return MlflowClient(uri, uri)
+
+
+def runs_of(project):
+    client = client_of(project)
+    experiment = client.get_experiment_by_name("mnist")
+    return client.search_runs([experiment.experiment_id])
+
+
+def read(project, name):
+    return json.loads((project.root / "data" / "mnist" / name).read_text())
+
+
+def hashes(project):
+    folder = project.root / "data" / "mnist"
+    return {out: dvc_hash(folder / out) for out in OUTS} | {
+        "metrics": read(project, "metrics.json")
+    }
