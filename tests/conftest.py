@@ -1,10 +1,14 @@
 """Fixtures: a fresh project, a finished one, and copies of both to change."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from projects import QUICK, REAL, Project
+
+# Started in the background, pytest ignores Ctrl-C, and so would every process it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
