@@ -1,7 +1,12 @@
 """Fixtures: a fresh project, a finished one, and copies of both to change."""
 
+import os
 import signal
 from pathlib import Path
+
+# Tests run two at a time: threads that wait must not spin on each other's cores. Read by torch's
+# OpenMP when it is loaded, which the next lines do.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 import pytest
 

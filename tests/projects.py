@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -69,14 +71,24 @@ class Project:
 
     def set(self, name: str = "mnist", **sections: object) -> None:
         """Change settings in params.yaml: section={...} or source="..."."""
+        with self._section(name) as section:
+            for key, value in sections.items():
+                if isinstance(value, dict):
+                    section[key].update(value)
+                else:
+                    section[key] = value
+
+    def replace(self, key: str, value: dict, name: str = "mnist") -> None:
+        """Put a whole section in the place of another: a model of another kind, say."""
+        with self._section(name) as section:
+            section[key] = value
+
+    @contextmanager
+    def _section(self, name: str) -> Iterator[dict]:
         yaml = YAML()
         file = self.root / "params.yaml"
         content = yaml.load(file)
-        for section, value in sections.items():
-            if isinstance(value, dict):
-                content["pipelines"][name][section].update(value)
-            else:
-                content["pipelines"][name][section] = value
+        yield content["pipelines"][name]
         yaml.dump(content, file)
 
     def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
@@ -100,10 +112,8 @@ class Project:
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        # Tests run two at a time: threads that wait must not spin on each other's cores.
-        quiet = {"OMP_WAIT_POLICY": "PASSIVE"}
         shell = {"SHELL": "/bin/sh"}  # Debian's keeps its place when it runs a single command
-        return {**kept, **quiet, **shell, "PATH": path, "PYTHONPATH": str(self.root / "src")}
+        return {**kept, **shell, "PATH": path, "PYTHONPATH": str(self.root / "src")}
 
     def start_training(self, *command: str) -> subprocess.Popen:
         """Start `penstock ...`, whose training takes for ever; answer when it trains."""

@@ -500,3 +500,14 @@ def test_a_stage_without_what_it_needs_says_which_command_makes_it(fresh, status
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "penstock ingest mnist" in done.stderr
+
+
+def test_a_network_that_ignores_position_falls_apart_when_digits_move(project):
+    """What shift robustness is for: the MLP is fine until the digits are moved."""
+    project.replace("model", {"kind": "mlp", "hidden": [256], "batch_norm": False, "dropout": 0.0})
+    project.set(train={"max_shift": 0, "max_epochs": 30}, evaluate={"max_shift": 4})
+    project.run("penstock", "train", "mnist")
+    project.run("penstock", "evaluate", "mnist")
+    metrics = read(project, "metrics.json")
+    assert metrics["test/accuracy"] > 0.9
+    assert metrics["test/shift_accuracy"] < 0.5
