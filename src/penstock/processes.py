@@ -13,7 +13,7 @@ import psutil
 PARENT = "PENSTOCK_PARENT"  # the process a stage belongs to, for its stages
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 INTERRUPTED = 130  # exit status after Ctrl-C, as a shell gives it
-GRACE = 4.0  # seconds between asking a process to end and killing it
+GRACE = 10.0  # seconds between asking a process to end and killing it, on a busy machine too
 
 
 def end_with_parent() -> None:
