@@ -29,8 +29,8 @@ from torch.nn import functional as F
 
 from hardware import describe_hardware
 from penstock.datasets.dataset import Dataset, DatasetWriter
-from penstock.learning.classifier import make_optimizer
 from penstock.learning.imaging import RandomAffine, StainJitter
+from penstock.learning.learner import make_optimizer
 from penstock.learning.training import fit, seed
 from penstock.params_help import default_params
 from penstock.pipelines.pathology import train as pathology_train

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from hardware import describe_hardware
 from penstock.datasets.dataset import Dataset
 from penstock.learning.augmentation import RandomShift
-from penstock.learning.classifier import make_optimizer
+from penstock.learning.learner import make_optimizer
 from penstock.learning.training import fit, seed
 from penstock.params_help import default_params
 from penstock.pipelines.mnist import network as mnist_network

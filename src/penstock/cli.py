@@ -290,7 +290,7 @@ def _prediction_table(rows: list[dict[str, Any]]) -> Any:
     columns = [
         name
         for name in rows[0]
-        if not any(isinstance(row[name], list) for row in rows)
+        if not any(_is_numbers(row[name]) for row in rows)
         and any(row[name] is not None for row in rows)
     ]
     table = make_table(*columns)
@@ -304,7 +304,13 @@ def _cell(value: Any) -> str:
 
     if isinstance(value, bytes):
         return f"{binary_kind(value)}, {max(1, round(len(value) / 1000))} KB"
+    if isinstance(value, list):
+        return "\n".join(value)
     return f"{value:.4f}" if isinstance(value, float) else str(value or "")
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and not all(isinstance(it, str) for it in value)
 
 
 def _open(name: str) -> Any:

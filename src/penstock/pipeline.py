@@ -31,16 +31,15 @@ class Expectation:
     """One thing that must be true of the examples, as plain data.
 
     Attributes:
-        table: what it speaks of: `examples` (a row per example), `splits` (a row per split),
-            `classes` (a row per split and class), `contents` (a row per distinct content) or
-            `rejected` (a row per input not taken).
+        table: what it speaks of, one of those `tables` derives: `examples` (a row per example),
+            `splits` (a row per split), say.
         type: the name Great Expectations gives it, `expect_column_values_to_be_in_set` say.
         arguments: its arguments, `{"column": "split", "value_set": [...]}` say.
         meaning: why it matters and what to do, in the words of the person who will read it.
         severity: `critical` stops the pipeline, `warning` is recorded.
     """
 
-    table: Literal["examples", "splits", "classes", "contents", "groups", "rejected"]
+    table: str
     type: str
     arguments: dict[str, Any]
     meaning: str
@@ -100,6 +99,9 @@ class IngestModule(Protocol):
 class ExpectationsModule(Protocol):
     """`expectations.py`: what must be true of the examples."""
 
+    def tables(self, dataset: "Dataset") -> "dict[str, pd.DataFrame]":
+        """Derive the tables that expectations speak of; `datasets.profile.tables` is a start."""
+
     def expectations(self, params: Any) -> "Iterator[Expectation]":
         """Yield every expectation, in the order a person should read them."""
 
@@ -136,8 +138,8 @@ class PredictModule(Protocol):
 
     Attributes:
         SCORE: what models are compared by.
-        INPUTS: column of the raw inputs -> its type.
-        OUTPUTS: column of the predictions -> its type, `array` of doubles.
+        INPUTS: column of the raw inputs -> its type; `optional string` may be left out.
+        OUTPUTS: column of the predictions -> its type; `array` of doubles, `strings`.
         OPTIONS: what a caller may ask beyond the prediction -> its default: bool, int, float, str.
     """
 

@@ -29,7 +29,7 @@ def predict_files(
         settings: `name=value` for options of the pipeline, the value in YAML.
 
     Returns:
-        A record per input: file, model, and the pipeline's predictions.
+        A record per input: file, model, inputs that are text, and the pipeline's predictions.
 
     Raises:
         PenstockError: there is no champion or no such option, or a file is missing.
@@ -47,16 +47,17 @@ def predict_files(
             f"{workspace.name}: no champion in the registry; `penstock run {workspace.name}` "
             "trains and registers one"
         )
-    inputs = [module.read_input(file) for file in files]
-    predicted: Any = load_version(client, champion).predict(
-        pd.concat(inputs, ignore_index=True), params=options or None
-    )
+    parts = [module.read_input(file) for file in files]
+    inputs = pd.concat(parts, ignore_index=True)
+    predicted: Any = load_version(client, champion).predict(inputs, params=options or None)
     records = predicted.astype(object).where(predicted.notna(), None).to_dict("records")
-    names = [str(file) for file, rows in zip(files, inputs, strict=True) for _ in range(len(rows))]
+    names = [str(file) for file, rows in zip(files, parts, strict=True) for _ in range(len(rows))]
+    texts = [name for name, kind in module.INPUTS.items() if kind.endswith("string")]
+    given: Any = inputs[texts].to_dict("records") if texts else [{}] * len(names)
     model = f"{workspace.name} v{champion.version}"
     return [
-        {"file": name, "model": model, **record}
-        for name, record in zip(names, records, strict=True)
+        {"file": name, "model": model, **asked, **record}
+        for name, asked, record in zip(names, given, records, strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 - `index.parquet`: a row per example; `id` and `split` always, and what else applies.
 - `<name>.npy`: arrays, a row per example in the order of the index, unless they say otherwise.
+- `<name>.parquet`: further tables, of what examples refer to (users, items).
 - `rejected.parquet`: every input not taken, and why. Taken + rejected = found.
 - `dataset.json`: counts, splits, arrays, what the pipeline adds (classes), and a digest of it all.
 
@@ -12,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +26,7 @@ import pyarrow.parquet as pq
 from ..errors import PenstockError
 
 # What the writer finds out itself, of all that dataset.json says.
-COMPUTED = ("found", "examples", "rejected", "splits", "arrays", "digest")
+COMPUTED = ("found", "examples", "rejected", "splits", "arrays", "tables", "digest")
 HEADER = 128  # bytes kept free for the .npy header, whose length is known only at the end
 
 
@@ -69,6 +71,7 @@ class DatasetWriter:
         self.info: dict[str, Any] = {}
         self._arrays: dict[str, ArrayWriter] = {}
         self._linked: dict[str, Any] = {}
+        self._tables: list[str] = []
         self._index: pq.ParquetWriter | None = None
         self._splits: dict[str, dict[str, Any]] = {}
         self._rejected: list[tuple[str, str]] = []
@@ -85,7 +88,7 @@ class DatasetWriter:
         if self._index is None:
             self._index = pq.ParquetWriter(self.folder / "index.parquet", table.schema)
         self._index.write_table(table)
-        for split, part in rows.groupby("split", sort=False):
+        for split, part in rows.groupby("split", sort=False, observed=True):
             entry = self._splits.setdefault(str(split), {"examples": 0, "digest": hashlib.sha256()})
             entry["examples"] += len(part)
             hashed = pd.util.hash_pandas_object(part.drop(columns="split"), index=False)
@@ -94,18 +97,30 @@ class DatasetWriter:
     def resplit(self, dataset: "Dataset", splits: np.ndarray) -> None:
         """Take over all of another dataset, with its examples in other splits.
 
-        Arrays are linked, not copied. What the pipeline added to `info` stays as it is.
+        Arrays and tables are linked, not copied. What the pipeline added to `info` stays as it is.
         """
         self.add(dataset.index.assign(split=splits), {})
         self._rejected += dataset.rejected.itertuples(index=False, name=None)
         self.info |= {k: v for k, v in dataset.info.items() if k not in COMPUTED}
         self._linked = dataset.info["arrays"]
-        for name in self._linked:
-            _link((dataset.folder / f"{name}.npy").resolve(), self.folder / f"{name}.npy")
+        self._tables = list(dataset.info["tables"])
+        files = [f"{name}.npy" for name in self._linked]
+        for file in [*files, *(f"{name}.parquet" for name in self._tables)]:
+            _link((dataset.folder / file).resolve(), self.folder / file)
+
+    def table(self, name: str, rows: pd.DataFrame) -> None:
+        """Write a table of what examples refer to."""
+        table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
+        pq.write_table(table, self.folder / f"{name}.parquet")
+        self._tables.append(name)
 
     def reject(self, example: str, reason: str) -> None:
         """Record an input that was not taken, and why."""
         self._rejected.append((example, reason))
+
+    def reject_all(self, examples: Iterable[str], reason: str) -> None:
+        """Record inputs that were not taken, all for one reason."""
+        self._rejected += ((example, reason) for example in examples)
 
     def __enter__(self) -> "DatasetWriter":
         return self
@@ -138,6 +153,7 @@ class DatasetWriter:
             "rejected": len(self._rejected),
             "splits": splits,
             "arrays": arrays,
+            "tables": self._tables,
             **self.info,
         }
         info["digest"] = digest_files(self.folder, json.dumps(info, sort_keys=True))
@@ -170,14 +186,24 @@ class Dataset:
         """A row per input not taken: id, reason."""
         return pd.read_parquet(self.folder / "rejected.parquet")
 
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of what examples refer to."""
+        return pd.read_parquet(self.folder / f"{name}.parquet")
+
     def array(self, name: str) -> np.ndarray:
         """An array, memory-mapped."""
         array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return array
 
-    def rows(self, split: str) -> np.ndarray:
-        """The positions of a split's examples, in the order of the index."""
-        return np.flatnonzero(self.index["split"].to_numpy() == split)
+    def rows(self, *splits: str) -> np.ndarray:
+        """The positions of the examples of one split or more, in the order of the index."""
+        column = pd.read_parquet(self.folder / "index.parquet", columns=["split"])["split"]
+        return np.flatnonzero(column.isin(splits))
+
+    def columns(self, *names: str) -> dict[str, np.ndarray]:
+        """Columns of the index as arrays; nothing else of it is read."""
+        table = pd.read_parquet(self.folder / "index.parquet", columns=list(names))
+        return {name: table[name].to_numpy() for name in names}
 
 
 def _link(source: Path, target: Path) -> None:

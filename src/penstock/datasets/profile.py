@@ -18,7 +18,11 @@ def tables(dataset: Dataset) -> dict[str, pd.DataFrame]:
         found, rejected, share.
     """
     index = dataset.index
-    made = {"examples": index, "splits": _splits(index), "rejected": _rejected(dataset)}
+    made = {
+        "examples": index,
+        "splits": _splits(index),
+        "rejected": count_rejected(dataset.info["found"], dataset.info["rejected"]),
+    }
     if "label" in index:
         made["classes"] = _classes(index, len(dataset.info["classes"]))
     for column, table in (("sha256", "contents"), ("group", "groups")):
@@ -53,6 +57,13 @@ def _classes(index: pd.DataFrame, classes: int) -> pd.DataFrame:
     return pd.DataFrame({"examples": counts.stack(), "share": shares.stack()}).reset_index()
 
 
-def _rejected(dataset: Dataset) -> pd.DataFrame:
-    found, rejected = dataset.info["found"], dataset.info["rejected"]
+def count_splits(dataset: Dataset) -> pd.DataFrame:
+    """Examples of each split there must be, from what the dataset says of itself."""
+    splits = dataset.info["splits"]
+    counts = [splits.get(name, {"examples": 0})["examples"] for name in SPLITS]
+    return pd.DataFrame({"split": SPLITS, "examples": counts})
+
+
+def count_rejected(found: int, rejected: int) -> pd.DataFrame:
+    """How much was found and rejected, in one row."""
     return pd.DataFrame({"found": [found], "rejected": [rejected], "share": [rejected / found]})

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import bootstrap
 
 
 class Difference(NamedTuple):
@@ -25,6 +24,8 @@ def paired_bootstrap(
         resamples: bootstrap resamples.
         seed: of the resampling, so that a decision can be repeated.
     """
+    from scipy.stats import bootstrap  # slow to import
+
     differences = np.asarray(challenger, np.float64) - np.asarray(champion, np.float64)
     mean = float(differences.mean())
     if np.ptp(differences) == 0:

@@ -73,6 +73,29 @@ def line_figure(table: pd.DataFrame, x: str, y: str, low: str, high: str) -> Fig
     return figure
 
 
+def band(table: pd.DataFrame, x: str, y: str, low: str, high: str) -> Figure:
+    """Predictions against the truth, with the range most lie in; the dotted line is the truth."""
+    figure = Figure(figsize=(3.8, 3.5), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(table[x], table[x], color=GREY, linestyle=":")
+    axis.fill_between(table[x], table[low], table[high], color=BLUE, alpha=0.15, linewidth=0)
+    axis.plot(table[x], table[y], color=BLUE, marker="o", markersize=4)
+    axis.set(xlabel=x, ylabel=y)
+    return figure
+
+
+def steps(table: pd.DataFrame, x: str, y: str, examples: str) -> Figure:
+    """A number over bins of a count, on a logarithmic axis; how many examples each has."""
+    figure = Figure(figsize=(4.6, 3), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(table[x].clip(lower=1), table[y], color=BLUE, marker="o", markersize=4)
+    for place, height, count in zip(table[x].clip(lower=1), table[y], table[examples], strict=True):
+        axis.annotate(f"{count:,}", (place, height), (0, 6), textcoords="offset points", fontsize=7)
+    axis.set(xlabel=x, ylabel=y, xscale="log")
+    axis.margins(y=0.2)
+    return figure
+
+
 def operating_curve(
     table: pd.DataFrame, x: str, y: str, chance: pd.DataFrame, point: tuple[float, float] | None
 ) -> Figure:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 CONFIDENCE = 0.95
@@ -13,6 +12,8 @@ BINS = 15  # of the reliability diagram, as in Guo et al. 2017
 
 def proportion_interval(correct: int, total: int) -> tuple[float, float]:
     """95 % interval of a proportion (Wilson 1927), honest near 0 and 1."""
+    from scipy.stats import binomtest  # slow to import
+
     interval = binomtest(correct, total).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 

@@ -15,14 +15,17 @@ Batch = dict[str, torch.Tensor]
 class IndexBatches(Sampler[torch.Tensor]):
     """Positions of each batch's examples; shuffled anew each epoch, the same for the same seed.
 
-    A last batch that is not full is dropped when shuffling (batch norm needs company) and kept
-    otherwise.
+    A last batch that is not full is dropped when shuffling (batch norm needs company), unless
+    every example counts, and kept otherwise.
     """
 
-    def __init__(self, examples: int, batch_size: int, seed: int | None) -> None:
+    def __init__(
+        self, examples: int, batch_size: int, seed: int | None, drop_last: bool = True
+    ) -> None:
         self.examples = examples
         self.batch_size = min(batch_size, examples)
         self.seed = seed
+        self.drop_last = drop_last and seed is not None
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -31,7 +34,7 @@ class IndexBatches(Sampler[torch.Tensor]):
 
     def __len__(self) -> int:
         full, rest = divmod(self.examples, self.batch_size)
-        return full + (rest > 0 and self.seed is None)
+        return full + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         if self.seed is None:
@@ -103,12 +106,13 @@ def batches(
     batch_size: int,
     *,
     seed: int | None = None,
+    drop_last: bool = True,
     loading: Literal["memory", "stream"] = "stream",
     workers: int = 0,
     device: torch.device | str = "cpu",
 ) -> DataLoader[Batch]:
     """Load the examples at `rows` in batches: shuffled by `seed`, or in order without one."""
-    sampler = IndexBatches(len(rows), batch_size, seed)
+    sampler = IndexBatches(len(rows), batch_size, seed, drop_last)
     device = torch.device(device)
     generator = torch.Generator()  # of its own: loading must not move the random state of training
     if loading == "memory":

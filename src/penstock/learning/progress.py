@@ -20,6 +20,7 @@ class Progress(Callback):
 
     def __init__(self, epochs: int, steps: int, on_epoch: Callable[[Epoch], None]) -> None:
         self.epochs = epochs
+        self.steps = steps // epochs
         self.on_epoch = on_epoch
         self.history: list[Epoch] = []
         self.bar = tqdm(total=steps, unit="step", disable=not sys.stderr.isatty(), leave=False)
@@ -34,7 +35,7 @@ class Progress(Callback):
         """Record, tell and show an epoch when its validation is done."""
         number = trainer.current_epoch + 1
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        epoch: Epoch = {"epoch": number, "step": trainer.global_step, **metrics}
+        epoch: Epoch = {"epoch": number, "step": number * self.steps, **metrics}
         self.history.append(epoch)
         self.on_epoch(epoch)
         shown = {name: f"{value:.4f}" for name, value in metrics.items()}

@@ -31,7 +31,7 @@ class Training:
     Attributes:
         history: per epoch: epoch, step, train/loss, val/loss, ...
         epochs: epochs trained; fewer than planned when it stopped early.
-        steps: optimiser steps.
+        steps: batches trained on.
         seconds: wall time of the epochs, loading and validation included.
         examples_per_second: training examples over that time.
         device: where it ran.
@@ -89,10 +89,11 @@ def fit(
     loading, reason = choose_loading(arrays, examples, device, params.loading, memory)
     print(f"  {'held in memory' if loading == 'memory' else 'streamed from disk'}: {reason}")
     load = partial(batches, arrays, loading=loading, workers=params.workers, device=device)
-    train = load(train_rows, params.batch_size, seed=params.seed)
+    drop_last = getattr(learner, "DROP_LAST", True)
+    train = load(train_rows, params.batch_size, seed=params.seed, drop_last=drop_last)
     validation = load(validation_rows, 8 * params.batch_size)
-    epochs, steps = plan_epochs(len(train_rows), params)
-    progress = Progress(epochs, epochs * steps, on_epoch)
+    epochs, _ = plan_epochs(len(train_rows), params)
+    progress = Progress(epochs, epochs * len(train), on_epoch)
     shutil.rmtree(checkpoints, ignore_errors=True)
     best = ModelCheckpoint(checkpoints, monitor="val/loss", save_weights_only=True)
     trainer = _make_trainer(params, device, epochs, progress, best)
@@ -111,12 +112,15 @@ def fit(
     finally:
         shutil.rmtree(checkpoints, ignore_errors=True)
     learner.cpu()
+    done = len(progress.history)
+    batch_size = min(params.batch_size, len(train_rows))
+    seen = len(train) * batch_size if drop_last else len(train_rows)
     return Training(
         history=progress.history,
-        epochs=len(progress.history),
-        steps=trainer.global_step,
+        epochs=done,
+        steps=done * len(train),
         seconds=seconds,
-        examples_per_second=trainer.global_step * min(params.batch_size, len(train_rows)) / seconds,
+        examples_per_second=done * seen / seconds,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     )
 

@@ -17,7 +17,7 @@ from ..trained import load_trained
 from .report import write_report
 
 ABOUT = "about.json"
-CURVES = ("loss", "accuracy")
+CURVES = ("loss", "accuracy", "rmse")
 
 
 def evaluate(workspace: Workspace) -> Evaluation:

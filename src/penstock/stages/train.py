@@ -31,10 +31,12 @@ def train(workspace: Workspace) -> Training:
         network = network_module.network(params.model, dataset.info)
         weights = sum(parameter.numel() for parameter in network.parameters())
         print(f"train {workspace.name}: {weights:,} parameters")
+        if params.train.on_validation_too:
+            print("  learns from the validation split too: what it measures there says nothing")
         training = fit(
             train_module.learner(network, params, dataset),
             train_module.arrays(dataset),
-            dataset.rows("train"),
+            dataset.rows(*params.train.splits),
             dataset.rows("validation"),
             params.train,
             workspace.checkpoints,

@@ -11,7 +11,6 @@ import pandas as pd
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
-from ..datasets.profile import tables
 from ..errors import PenstockError
 from ..pipeline import Expectation
 from ..project import Workspace
@@ -39,7 +38,7 @@ def validate(workspace: Workspace, data_docs: Path | None = None) -> list[dict[s
     dataset = Dataset(workspace.dataset)
     module: pipeline.ExpectationsModule = pipeline.load(workspace.name, "expectations")
     expectations = list(module.expectations(workspace.params))
-    results = check(expectations, tables(dataset), data_docs)
+    results = check(expectations, module.tables(dataset), data_docs)
     _print(workspace.name, results)
     failed = [r for r in results if not r["success"] and r["severity"] == "critical"]
     content = json.dumps({"passed": not failed, "results": results}, indent=2) + "\n"

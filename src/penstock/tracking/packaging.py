@@ -105,11 +105,14 @@ def copy_code(modules: list[str], code: Path) -> None:
 def signature(module: PredictModule) -> ModelSignature:
     """The signature that a pipeline's INPUTS, OUTPUTS and OPTIONS declare."""
 
+    def column(name: str, kind: str) -> ColSpec:
+        required = not kind.startswith("optional ")
+        kind = kind.removeprefix("optional ")
+        arrays = {"array": Array("double"), "strings": Array("string")}
+        return ColSpec(type=arrays.get(kind, kind), name=name, required=required)
+
     def schema(columns: dict[str, str]) -> Schema:
-        types = {
-            name: Array("double") if kind == "array" else kind for name, kind in columns.items()
-        }
-        return Schema([ColSpec(type=kind, name=name) for name, kind in types.items()])
+        return Schema([column(name, kind) for name, kind in columns.items()])
 
     options = [
         ParamSpec(name, OPTION_TYPES[type(default)], default)

@@ -26,6 +26,8 @@ from .reconcile import PROCESS_TAG, end_dead_runs
 from .store import connect, experiment_id
 
 MODEL_TAG = "penstock.model_sha256"
+EVERY = 1.0  # seconds between writes of curves: epochs of milliseconds must not wait for a store
+MOST = 900  # points at a time; MLflow takes 1,000
 
 
 class RunRecorder:
@@ -37,6 +39,8 @@ class RunRecorder:
         self.run_id = ""
         self.tags: dict[str, str] = {}
         self.connected = True
+        self._points: list[Metric] = []
+        self._written = 0.0
         with self._forgiving():
             client = connect(workspace.root)
             end_dead_runs(workspace, client)
@@ -45,10 +49,16 @@ class RunRecorder:
             log_parameters(client, self.run_id, workspace)
 
     def log_epoch(self, epoch: dict[str, float]) -> None:
-        """Add one epoch to the run's curves."""
+        """Add one epoch to the run's curves; written with others that follow within a second."""
+        self._points += epoch_metrics(epoch)
+        if time.monotonic() - self._written >= EVERY or len(self._points) > MOST - len(epoch):
+            self._write_points()
+
+    def _write_points(self) -> None:
         with self._forgiving():
-            if self.client and self.connected:
-                self.client.log_batch(self.run_id, epoch_metrics(epoch))
+            if self.client and self.connected and self._points:
+                self.client.log_batch(self.run_id, self._points)
+        self._points, self._written = [], time.monotonic()
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Log metrics that have no steps."""
@@ -64,6 +74,7 @@ class RunRecorder:
 
     def end(self, status: str, tags: dict[str, str]) -> None:
         """End the run, FINISHED, FAILED or KILLED, and tag it; tried even if the store was lost."""
+        self._write_points()
         with self._forgiving():
             if self.client:
                 entities = [RunTag(key, value[:5000]) for key, value in tags.items()]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ...datasets.expectations import labelled
+from ...datasets.profile import tables as tables
 from ...pipeline import Expectation
 from .params import Params
 

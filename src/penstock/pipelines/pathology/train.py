@@ -18,20 +18,21 @@ MEASURED = 2**22  # bytes of training images that are enough to know their mean 
 
 def learner(network: "TileNetwork", params: "Params", dataset: Dataset) -> Classifier:
     """Wrap the network: weighted cross-entropy on images that are changed anew in each epoch."""
-    train, rows, images = params.train, dataset.rows("train"), dataset.array("images")
+    train, images = params.train, dataset.array("images")
+    rows = dataset.rows(*train.splits)
     count = min(len(rows), max(1, MEASURED // images[0].nbytes))
     network.measure(images[rows[np.linspace(0, len(rows) - 1, count).astype(int)]])
     augment = nn.Sequential(
         RandomAffine(train.rotation, train.shift, train.flips),
         StainJitter(train.stain, train.brightness),
     )
-    weights = _class_weights(dataset) if train.class_weights else None
+    weights = _class_weights(dataset, rows) if train.class_weights else None
     return Classifier(network, train, augment=augment, class_weights=weights)
 
 
-def _class_weights(dataset: Dataset) -> list[float]:
+def _class_weights(dataset: Dataset, rows: np.ndarray) -> list[float]:
     """The inverse of each class's share of the training images; 1 where all are as frequent."""
-    labels = dataset.index["label"].to_numpy()[dataset.rows("train")]
+    labels = dataset.index["label"].to_numpy()[rows]
     counts = np.bincount(labels, minlength=len(dataset.info["classes"]))
     weights: list[float] = (len(labels) / (len(counts) * np.maximum(counts, 1))).tolist()
     return weights

@@ -1,0 +1,87 @@
+"""What every learner has: sums of what it measures, an optimiser, a schedule."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import nn
+
+if TYPE_CHECKING:
+    from ..params import TrainParams
+
+
+class Learner(LightningModule):
+    """Trains a network; a kind of it adds the steps.
+
+    Metrics are summed on the device and logged once an epoch: per-step logging costs more than a
+    small network's step.
+    """
+
+    METRICS: tuple[str, ...] = ("loss",)
+    DROP_LAST = True  # whether to leave out a last batch that is not full, in each epoch another
+
+    def __init__(self, network: nn.Module, params: "TrainParams") -> None:
+        super().__init__()
+        self.network = network
+        self.params = params
+        self.sums: list[torch.Tensor] = []
+
+    def add(self, examples: int, *sums: torch.Tensor) -> None:
+        """Add the sums of a batch's METRICS over its examples."""
+        with torch.no_grad():
+            self.sums.append(torch.stack([*sums, sums[0].new_tensor(examples)]))
+
+    def metrics(self, means: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What is logged, from the means over all examples."""
+        return means
+
+    def on_train_epoch_start(self) -> None:
+        """Start the sums of training."""
+        self.sums = []
+
+    def on_validation_epoch_start(self) -> None:
+        """Log training's sums, which validation would overwrite, and start its own."""
+        self._log("train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log validation's sums."""
+        self._log("val")
+
+    def _log(self, stage: str) -> None:
+        if self.sums:
+            *totals, examples = torch.stack(self.sums).sum(0)
+            means = {
+                name: total / examples for name, total in zip(self.METRICS, totals, strict=True)
+            }
+            self.log_dict({f"{stage}/{name}": v for name, v in self.metrics(means).items()})
+        self.sums = []
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimiser and its schedule as the parameters say."""
+        params = self.params
+        optimizer = make_optimizer(self.network, params)
+        if params.schedule == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=params.learning_rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=params.warmup,
+            cycle_momentum=False,
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def make_optimizer(network: nn.Module, params: "TrainParams") -> torch.optim.Optimizer:
+    """Build the optimiser that `train.optimizer` names; fused, which computes the same, faster."""
+    rate, decay = params.learning_rate, params.weight_decay
+    if params.optimizer == "sgd":
+        return torch.optim.SGD(
+            network.parameters(), lr=rate, momentum=params.momentum, weight_decay=decay, fused=True
+        )
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[params.optimizer]
+    betas = (params.momentum, 0.999)
+    return kind(network.parameters(), lr=rate, betas=betas, weight_decay=decay, fused=True)

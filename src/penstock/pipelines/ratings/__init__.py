@@ -1,0 +1,1 @@
+"""Ratings: a table of users, items and ratings to a recommender."""

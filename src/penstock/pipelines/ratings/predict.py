@@ -1,0 +1,156 @@
+"""What is served: user and item -> rating; a user alone -> what to recommend."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ...datasets.delimited import read_delimited, sniff
+from ...datasets.raw_files import list_files
+from ...errors import PenstockError
+from ...evaluation.ranking import best_items, pairs
+from ...pipeline import Score
+from .network import Recommender
+
+if TYPE_CHECKING:
+    from ...datasets.dataset import Dataset
+
+SCORE = Score(column="squared_error", metric="test/mse", higher_is_better=False)
+INPUTS = {"user": "string", "item": "optional string"}
+OUTPUTS = {
+    "rating": "double",
+    "unknown": "string",
+    "items": "strings",
+    "titles": "strings",
+    "ratings": "array",
+}
+OPTIONS: dict[str, Any] = {"count": 10}
+BATCH = 2**16
+
+
+def predict(
+    network: Recommender, inputs: pd.DataFrame, info: dict[str, Any], options: dict[str, Any]
+) -> pd.DataFrame:
+    """Rate each pair of user and item; recommend to a user without an item.
+
+    Returns:
+        rating (of a pair); unknown: `user`, `item` or both, if the training split has no rating of
+        theirs, so that the answer rests on the other, or on all; and for a user without an item:
+        items, titles and ratings of what is recommended, best first, without what the user has
+        rated.
+    """
+    users = _indices(network, "users", inputs["user"])
+    given = inputs["item"] if "item" in inputs else pd.Series([None] * len(inputs))
+    paired = (given.notna() & (given != "")).to_numpy()
+    items = _indices(network, "items", given.where(paired, ""))
+    answers = pd.DataFrame({name: [None] * len(inputs) for name in OUTPUTS}, dtype=object)
+    rated = rate_pairs(network, users[paired], items[paired])
+    answers["rating"] = pd.Series(np.nan, range(len(inputs)), dtype=np.float64)
+    answers.loc[paired, "rating"] = rated
+    new_user = network.user_counts.cpu().numpy()[users] == 0
+    new_item = (network.item_counts.cpu().numpy()[items] == 0) & paired
+    answers["unknown"] = np.array(["", "user", "item", "user and item"])[new_user + 2 * new_item]
+    _recommend(network, answers, users, np.flatnonzero(~paired), options["count"])
+    return answers
+
+
+def rate_pairs(network: Recommender, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Ratings of pairs of indices, float64, shape (pairs,)."""
+    device = network.mean.device
+    parts = [np.zeros(0)]
+    with torch.inference_mode():
+        for start in range(0, len(users), BATCH):
+            part = slice(start, start + BATCH)
+            index = [torch.from_numpy(it[part].astype(np.int64)) for it in (users, items)]
+            parts.append(network(*(it.to(device) for it in index)).double().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def rank_items(network: Recommender, users: np.ndarray) -> np.ndarray:
+    """Scores of all items for users, by which they are recommended: (users, items)."""
+    with torch.inference_mode():
+        index = torch.from_numpy(users.astype(np.int64)).to(network.mean.device)
+        return network.rank_all(index).float().cpu().numpy()
+
+
+def _indices(network: Recommender, name: str, ids: pd.Series) -> np.ndarray:
+    """Indices of ids; the one after the last for what nobody knows."""
+    known = network.vocabulary.index(name)
+    return np.array([known.get(str(one).strip(), len(known)) for one in ids], np.int64)
+
+
+def _recommend(
+    network: Recommender, answers: pd.DataFrame, users: np.ndarray, rows: np.ndarray, count: int
+) -> None:
+    if not len(rows):
+        return
+    chosen = users[rows]
+    seen = [network.vocabulary.rated(user) for user in chosen]
+    places = np.repeat(np.arange(len(rows)), [len(it) for it in seen])
+    had = pairs(places, np.concatenate(seen), (len(rows), network.items))
+    lists = best_items(
+        lambda block: rank_items(network, chosen[block]),
+        np.arange(len(rows)),
+        had,
+        network.item_counts.cpu().numpy()[:-1] > 0,
+        count,
+    )
+    ids, titles = network.vocabulary.texts("items"), network.vocabulary.texts("titles")
+    found: dict[str, list[list[Any]]] = {"items": [], "titles": [], "ratings": []}
+    for user, best in zip(chosen, lists, strict=True):
+        best = best[best >= 0]
+        found["items"].append([ids[item] for item in best])
+        found["titles"].append([titles[item] for item in best])
+        found["ratings"].append(rate_pairs(network, np.full(len(best), user), best).tolist())
+    for name, values in found.items():
+        answers[name] = pd.Series(values, index=rows, dtype=object).reindex(answers.index)
+        answers[name] = answers[name].where(answers[name].notna(), None)
+
+
+def raw_inputs(dataset: "Dataset", split: str) -> pd.DataFrame:
+    """The pairs of a split by their ids."""
+    rows, columns = dataset.rows(split), dataset.columns("user", "item")
+    ids = {name: dataset.table(f"{name}s")["id"].to_numpy() for name in ("user", "item")}
+    return pd.DataFrame({name: ids[name][columns[name][rows]] for name in ("user", "item")})
+
+
+def outcome(predictions: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """Score predictions against the ratings given: id, rating, predicted, errors."""
+    predicted = predictions["rating"].to_numpy(np.float64)
+    rating = index["rating"].to_numpy(np.float64)
+    return pd.DataFrame(
+        {
+            "id": index["id"].to_numpy(),
+            "user": index["user"].to_numpy(),
+            "item": index["item"].to_numpy(),
+            "rating": rating,
+            "predicted": predicted,
+            "error": np.abs(rating - predicted),
+            "squared_error": np.square(rating - predicted),
+        }
+    )
+
+
+def read_input(file: Path) -> pd.DataFrame:
+    """Read a table of users, and items if ratings are wanted, named on the command line.
+
+    Raises:
+        PenstockError: no table with a column `user`.
+    """
+    parts = []
+    (table,) = list_files(file)
+    layout = sniff(table)
+    names = {"user_id": "user", "userid": "user", "item_id": "item", "movieid": "item"}
+    columns = [names.get(name.lower(), name.lower()) for name in layout.first]
+    wanted: list[str] = [name for name in ("user", "item") if name in columns]
+    if "user" not in wanted:
+        raise PenstockError(
+            f"{file}: no column user; found {', '.join(layout.first)}; expected a header with "
+            "user, and item where a rating is wanted"
+        )
+    for block in read_delimited(table, layout, columns, True, wanted, lambda *_: None):
+        parts.append(pd.DataFrame({name: block.columns[name].to_pylist() for name in wanted}))
+    inputs = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=wanted)
+    return inputs if "item" in inputs else inputs.assign(item=None)
