@@ -57,29 +57,30 @@ ROWS = "a,x,4,100\nb,y,2.5,200\nb,x,1,300\n"
 EXPECTED = {("a", "x"): 4.0, ("b", "y"): 2.5, ("b", "x"): 1.0}
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    {
-        "plain": ("ratings.csv", HEADER + ROWS),
-        "crlf": ("ratings.csv", (HEADER + ROWS).replace("\n", "\r\n")),
-        "mixed_ends": ("ratings.csv", HEADER + "a,x,4,100\r\nb,y,2.5,200\nb,x,1,300"),
-        "no_header": ("ratings.csv", ROWS),
-        "no_times": ("ratings.csv", "a,x,4\nb,y,2.5\nb,x,1\n"),
-        "movielens": ("ratings.csv", "userId,movieId,rating,timestamp\n" + ROWS),
-        "videos": ("data.csv", "rating,video_id,user_id\n4,x,a\n2.5,y,b\n1,x,b\n"),
-        "tabs": ("u.data", ROWS.replace(",", "\t")),
-        "semicolons": ("ratings.csv", (HEADER + ROWS).replace(",", ";")),
-        "colons": ("ratings.dat", ROWS.replace(",", "::")),
-        "gzip": ("ratings.csv.gz", gzip.compress((HEADER + ROWS).encode())),
-        "zip": ("ml.zip", zipped(ml__ratings_csv=HEADER + ROWS, ml__tags_csv="a,b\n")),
-        "utf16": ("ratings.csv", (HEADER + ROWS).encode("utf-16")),
-        "bom": ("ratings.csv", (HEADER + ROWS).encode("utf-8-sig")),
-        "spaces": ("ratings.csv", HEADER + ROWS.replace(",", " , ")),
-        "quoted": ("ratings.csv", HEADER + '"a","x","4","100"\nb,y,2.5,200\nb,x,1,300\n'),
-        "blank_lines": ("ratings.csv", HEADER + "\n" + ROWS + "\n\n"),
-    }.values(),
-)
-def test_every_form_of_table_reads_the_same(tmp_path, name, content):
+FORMS = {
+    "plain": ("ratings.csv", HEADER + ROWS),
+    "crlf": ("ratings.csv", (HEADER + ROWS).replace("\n", "\r\n")),
+    "mixed_ends": ("ratings.csv", HEADER + "a,x,4,100\r\nb,y,2.5,200\nb,x,1,300"),
+    "no_header": ("ratings.csv", ROWS),
+    "no_times": ("ratings.csv", "a,x,4\nb,y,2.5\nb,x,1\n"),
+    "movielens": ("ratings.csv", "userId,movieId,rating,timestamp\n" + ROWS),
+    "videos": ("data.csv", "rating,video_id,user_id\n4,x,a\n2.5,y,b\n1,x,b\n"),
+    "tabs": ("u.data", ROWS.replace(",", "\t")),
+    "semicolons": ("ratings.csv", (HEADER + ROWS).replace(",", ";")),
+    "colons": ("ratings.dat", ROWS.replace(",", "::")),
+    "gzip": ("ratings.csv.gz", gzip.compress((HEADER + ROWS).encode())),
+    "zip": ("ml.zip", zipped(ml__ratings_csv=HEADER + ROWS, ml__tags_csv="a,b\n")),
+    "utf16": ("ratings.csv", (HEADER + ROWS).encode("utf-16")),
+    "bom": ("ratings.csv", (HEADER + ROWS).encode("utf-8-sig")),
+    "spaces": ("ratings.csv", HEADER + ROWS.replace(",", " , ")),
+    "quoted": ("ratings.csv", HEADER + '"a","x","4","100"\nb,y,2.5,200\nb,x,1,300\n'),
+    "blank_lines": ("ratings.csv", HEADER + "\n" + ROWS + "\n\n"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_table_reads_the_same(tmp_path, form):
+    name, content = FORMS[form]
     dataset = take(tmp_path, {name: content})
     assert triples(dataset) == EXPECTED
     assert dataset.info["rejected"] == 0
@@ -118,6 +119,7 @@ BAD = {
     "a,x,4": "3 values; expected 4",
     "a,x,4,1,9": "5 values; expected 4",
 }
+TWICE = "user_id,item_id,rating,rating\n"
 
 
 @pytest.mark.parametrize("row", BAD)
@@ -156,26 +158,34 @@ def test_of_ratings_given_again_the_latest_is_kept(tmp_path):
     assert list(dataset.rejected["id"]) == ["line 2", "line 4", "line 5"]
 
 
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ({"ratings.csv": ""}, "ratings.csv: empty; expected a table"),
-        ({"ratings.csv": HEADER}, "no rating in it could be taken"),
-        ({"ratings.csv": "user_id,score_x\na,1\n"}, "no column item_id; found user_id, score_x"),
-        ({"ratings.csv": "user_id item_id rating\n1 2 3\n"}, "check the delimiter"),
-        ({"ratings.csv.gz": gzip.compress(HEADER.encode() * 999)[:-20]}, "damaged or cut off"),
-        ({"ratings.csv.gz": b"<html>"}, "damaged or cut off"),
-        ({"ratings.zip": b"PK\x03\x04 no zip"}, "expected a whole zip archive"),
-        (
-            {"two.zip": zipped(a_csv=ROWS, b_csv=ROWS)},
-            r"2 tables that could be the ratings \(.*a.csv",
-        ),
-        ({"ratings.parquet": b"PAR1 no parquet"}, "expected a Parquet file"),
-        ({"ratings.csv": b"\0\1\2\3" * 100}, "NUL bytes"),
-        ({"readme.txt": "hello"}, "0 tables that could be the ratings"),
-    ],
-)
-def test_what_cannot_be_read_is_one_line(tmp_path, files, message):
+REFUSED = {
+    "empty": ({"ratings.csv": ""}, "ratings.csv: empty; expected a table"),
+    "header_only": ({"ratings.csv": HEADER}, "no rating in it could be taken"),
+    "no_column": (
+        {"ratings.csv": "user_id,score_x\na,1\n"},
+        "no column item_id; found user_id, score_x",
+    ),
+    "wrong_delimiter": ({"ratings.csv": "user_id item_id rating\n1 2 3\n"}, "check the delimiter"),
+    "cut_gzip": (
+        {"ratings.csv.gz": gzip.compress(HEADER.encode() * 999)[:-20]},
+        "damaged or cut off",
+    ),
+    "web_page": ({"ratings.csv.gz": b"<html>"}, "damaged or cut off"),
+    "no_zip": ({"ratings.zip": b"PK\x03\x04 no zip"}, "expected a whole zip archive"),
+    "two_tables": (
+        {"two.zip": zipped(a_csv=ROWS, b_csv=ROWS)},
+        r"2 tables that could be the ratings \(.*a.csv",
+    ),
+    "no_parquet": ({"ratings.parquet": b"PAR1 no parquet"}, "expected a Parquet file"),
+    "binary": ({"ratings.csv": b"\0\1\2\3" * 100}, "NUL bytes"),
+    "column_twice": ({"ratings.csv": TWICE + "a,x,4,4\n"}, "two columns named rating"),
+    "no_table": ({"readme.txt": "hello"}, "0 tables that could be the ratings"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_read_is_one_line(tmp_path, case):
+    files, message = REFUSED[case]
     with pytest.raises(PenstockError, match=message) as caught:
         take(tmp_path, files)
     assert "\n" not in str(caught.value)

@@ -51,11 +51,11 @@ class Table:
     lines: int = 0  # of all files read
 
     def joined(self) -> dict[str, np.ndarray]:
-        """Whole columns; the parts go as they are joined."""
-        columns = {}
-        for name in list(self.parts[0]) if self.parts else []:
-            columns[name] = np.concatenate([part.pop(name) for part in self.parts])
-        return columns
+        """Whole columns, those that all files have; the parts go as they are joined."""
+        common = set.intersection(*(set(part) for part in self.parts)) if self.parts else set()
+        return {
+            name: np.concatenate([part.pop(name) for part in self.parts]) for name in sorted(common)
+        }
 
 
 def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
@@ -183,6 +183,9 @@ def find_columns(
     Raises:
         PenstockError: one is missing.
     """
+    for name in there:
+        if there.count(name) > 1:
+            raise PenstockError(f"{file.name}: two columns named {name}; expected one; rename one")
     found: dict[str, str] = {}
     small = {name.lower(): name for name in there}
     for role, aliases in ALIASES.items():
