@@ -40,6 +40,7 @@ from penstock.pipelines.pathology.sample import sample
 
 PARAMS = default_params("pathology")
 SIZE = PARAMS.data.image_size
+BATCHES = 100  # in each measurement of augmentation
 
 
 def main() -> None:
@@ -138,16 +139,21 @@ def measure_augment(_: Path, __: Path, rounds: int) -> None:
     train = PARAMS.train
     batch = np.random.default_rng(0).integers(0, 255, (32, SIZE, SIZE, 3), np.uint8)
     tensor = torch.from_numpy(batch)
-    torch.set_num_threads(train.threads)
+    seed(train)
     jitter = StainJitter(train.stain, train.brightness)
     ours = torch.nn.Sequential(RandomAffine(train.rotation, train.shift, train.flips), jitter)
     stains = jitter.stains.numpy()
     random = np.random.default_rng(0)
+    images = BATCHES * len(batch)
+
+    def one_by_one() -> None:
+        for _ in range(BATCHES):
+            np.stack([change(it, random, stains) for it in batch])
+
     pairs = [
         (
-            640 / seconds(lambda: [ours(tensor) for _ in range(20)]),
-            640
-            / seconds(lambda: [[change(it, random, stains) for it in batch] for _ in range(20)]),
+            images / seconds(lambda: [ours(tensor) for _ in range(BATCHES)]),
+            images / seconds(one_by_one),
         )
         for _ in range(rounds)
     ]
@@ -192,10 +198,11 @@ def compare_kornia(tensor: torch.Tensor, rounds: int) -> None:
     ours = torch.nn.Sequential(
         RandomAffine(train.rotation, train.shift, train.flips), StainJitter(0.0, train.brightness)
     )
+    images = BATCHES * len(tensor)
     pairs = [
         (
-            640 / seconds(lambda: [ours(tensor) for _ in range(20)]),
-            640 / seconds(lambda: [theirs(planes) for _ in range(20)]),
+            images / seconds(lambda: [ours(tensor) for _ in range(BATCHES)]),
+            images / seconds(lambda: [theirs(planes) for _ in range(BATCHES)]),
         )
         for _ in range(rounds)
     ]

@@ -16,7 +16,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
-from .device import choose_device, set_threads
+from .device import choose_device, keep_freed_memory, set_threads
 from .loading import batches, choose_loading
 from .progress import Epoch, Progress
 
@@ -46,7 +46,7 @@ class Training:
 
 
 def seed(params: "TrainParams") -> None:
-    """Fix everything random, before the network's first weights are drawn."""
+    """Fix everything random, before the network's first weights are drawn, and how to compute."""
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     seed_everything(params.seed, verbose=False)
@@ -54,6 +54,7 @@ def seed(params: "TrainParams") -> None:
     # written: time in each step, and no part of the result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     set_threads(params.threads)
+    keep_freed_memory()
 
 
 def plan_epochs(examples: int, params: "TrainParams") -> tuple[int, int]:

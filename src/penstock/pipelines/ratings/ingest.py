@@ -191,9 +191,9 @@ def find_columns(
     for role, aliases in ALIASES.items():
         wanted = getattr(data, f"{role}_column")
         names = [wanted, *(small[alias] for alias in aliases if alias in small)]
-        name = next((name for name in names if name in there), None)
-        if name is not None:
-            found[role] = name
+        chosen = next((name for name in names if name in there), None)
+        if chosen is not None:
+            found[role] = chosen
         elif role not in OPTIONAL:
             shown = ", ".join(there)
             split = f" (split at {delimiter!r})" if delimiter else ""
