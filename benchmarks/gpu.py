@@ -63,6 +63,7 @@ TRAIN = {
     "gradient_clip": None,
     "patience": None,
     "keep": "last",
+    "on_validation_too": False,
     "max_shift": 2,
 }
 # The shortest trainings that reach an accuracy; one-cycle gets there at its end, not before.
