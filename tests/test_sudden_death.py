@@ -44,7 +44,7 @@ def test_ctrl_c_leaves_things_clean(project, command, tmp_path, monkeypatch):
     assert "Traceback" not in output
     assert project.gone_within(1)
     run = the_unfinished_run(project)
-    assert run.info.status == "KILLED"
+    assert run.info.status == "KILLED", output
     assert "interrupted" in run.data.tags["penstock.reason"]
     assert hashes(project) | {"receipt": read(project, "receipt.json")} == before
     project.set(train={"max_epochs": 1})
@@ -87,6 +87,24 @@ def test_a_killed_stage_is_named_and_its_run_ended_at_the_next_start(project):
     assert run.info.status == "KILLED"
     assert f" {stage.pid} " in run.data.tags["penstock.reason"]
     check_clean(project, before)
+
+
+def test_who_tidies_up_is_not_interrupted_again():
+    """Not even after Lightning has put back the handler that it found."""
+    script = """
+import os, signal
+from penstock.processes import end_tidily_on_sigterm
+end_tidily_on_sigterm()
+found = signal.getsignal(signal.SIGTERM)
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    signal.signal(signal.SIGTERM, found)
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("tidy")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "tidy\n"
 
 
 @pytest.mark.pipeline

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from typing import NoReturn
 
 import psutil
 
@@ -32,12 +31,16 @@ def end_with_parent() -> None:
 def end_tidily_on_sigterm() -> None:
     """Let SIGTERM end this process as Ctrl-C does: runs are closed, partial files removed.
 
-    Only the first one: who tidies up must not be interrupted again.
+    Only the first one: who tidies up must not be interrupted again. Ignoring the signal from then
+    on would not do, since Lightning puts back the handlers that it found.
     """
+    asked = False
 
-    def interrupt(number: int, _: object) -> NoReturn:
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
+    def interrupt(*_: object) -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
 
