@@ -71,11 +71,23 @@ class GibbsLearner(RatingLearner):
         """Bring the first draws to where the network is."""
         self.vectors = {side: it.to(self.device) for side, it in self.vectors.items()}
 
-    def training_step(self, batch: Batch, _: int) -> None:  # type: ignore[override]
-        """Keep a batch for the end of the epoch."""
+    def training_step(self, batch: Batch, number: int) -> None:  # type: ignore[override]
+        """Keep a batch; with the last one, draw."""
         self.batches.append(batch)
+        if number + 1 == self.trainer.num_training_batches:
+            self._sweep()
 
-    def on_train_epoch_end(self) -> None:
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Errors of what is kept or, before anything is, of the latest draw."""
+        if self.network.kept:
+            super().validation_step(batch, _)
+            return
+        users, items = self.vectors["user"][batch["user"]], self.vectors["item"][batch["item"]]
+        product = (users[:, :-1] * items[:, :-1]).sum(1)
+        errors = batch["rating"] - self.network.mean - product - users[:, -1] - items[:, -1]
+        self.add(len(errors), errors.square().sum())
+
+    def _sweep(self) -> None:
         """Draw users, then items, then how far ratings are from either."""
         for side, other in (("user", "item"), ("item", "user")):
             evidence = self._gather(side, other)
