@@ -63,7 +63,6 @@ TRAIN = {
     "gradient_clip": None,
     "patience": None,
     "keep": "last",
-    "on_validation_too": False,
     "max_shift": 2,
 }
 # The shortest trainings that reach an accuracy; one-cycle gets there at its end, not before.

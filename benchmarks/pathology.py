@@ -22,7 +22,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 from torch.nn import functional as F
@@ -31,12 +30,13 @@ from hardware import describe_hardware
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.learning.imaging import RandomAffine, StainJitter
 from penstock.learning.learner import make_optimizer
-from penstock.learning.training import fit, seed
+from penstock.learning.training import seed
 from penstock.params_help import default_params
 from penstock.pipelines.pathology import train as pathology_train
 from penstock.pipelines.pathology.ingest import ingest
 from penstock.pipelines.pathology.network import network
 from penstock.pipelines.pathology.sample import sample
+from penstock.stages.train import train_network
 
 PARAMS = default_params("pathology")
 SIZE = PARAMS.data.image_size
@@ -231,19 +231,10 @@ def lightning(dataset: Dataset, folder: Path) -> float:
     """Images/s of the train stage."""
     train = PARAMS.train.model_copy(update={"max_epochs": EPOCHS, "min_steps": 0})
     params = PARAMS.model_copy(update={"train": train})
-    seed(train)
-    model = network(params.model, dataset.info)
     with redirect_stdout(io.StringIO()):
-        return fit(
-            pathology_train.learner(model, params, dataset),
-            pathology_train.arrays(dataset),
-            dataset.rows("train"),
-            dataset.rows("validation"),
-            train,
-            folder / "checkpoints",
-            lambda epoch: None,
-            psutil.virtual_memory().available,
-        ).examples_per_second
+        return train_network("pathology", params, dataset, folder / "checkpoints")[
+            1
+        ].examples_per_second
 
 
 def bare(dataset: Dataset, _: Path) -> float:

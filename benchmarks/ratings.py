@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from hardware import describe_hardware
 from penstock.datasets.dataset import Dataset
 from penstock.learning.learner import make_optimizer
-from penstock.learning.training import fit, seed
+from penstock.learning.training import seed
 from penstock.params_help import default_params
 from penstock.pipelines.ratings import train as ratings_train
 from penstock.pipelines.ratings.network import network
@@ -38,6 +37,7 @@ from penstock.pipelines.ratings.params import Bayesian, Factors, Neural, Params
 from penstock.pipelines.ratings.predict import rank_items, rate_pairs
 from penstock.project import Workspace
 from penstock.stages.ingest import ingest
+from penstock.stages.train import train_network
 
 PARAMS = default_params("ratings")
 # Of the kinds by gradient descent; `bpmf` has the defaults.
@@ -94,19 +94,8 @@ def with_settings(model: Any, refit: bool, **train: Any) -> Params:
 
 def trained(dataset: Dataset, params: Params) -> Any:
     """A trained recommender and how its training went."""
-    seed(params.train)
-    model = network(params.model, dataset.info)
     with tempfile.TemporaryDirectory() as temporary, redirect_stdout(io.StringIO()):
-        training = fit(
-            ratings_train.learner(model, params, dataset),
-            ratings_train.arrays(dataset),
-            dataset.rows(*params.train.splits),
-            dataset.rows("validation"),
-            params.train,
-            Path(temporary) / "checkpoints",
-            lambda epoch: None,
-            psutil.virtual_memory().available,
-        )
+        model, training = train_network("ratings", params, dataset, Path(temporary) / "checkpoints")
     return model.eval(), training
 
 

@@ -8,13 +8,14 @@ does besides hits both alike, and take turns at going first; the ratio is the me
 """
 
 import argparse
+import io
 import statistics
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 from torch.nn import functional as F
 
@@ -22,13 +23,13 @@ from hardware import describe_hardware
 from penstock.datasets.dataset import Dataset
 from penstock.learning.augmentation import RandomShift
 from penstock.learning.learner import make_optimizer
-from penstock.learning.training import fit, seed
+from penstock.learning.training import seed
 from penstock.params_help import default_params
 from penstock.pipelines.mnist import network as mnist_network
-from penstock.pipelines.mnist import train as mnist_train
 from penstock.pipelines.mnist.params import Params
 from penstock.project import Workspace
 from penstock.stages.ingest import ingest
+from penstock.stages.train import train_network
 
 EPOCHS = 1
 
@@ -73,19 +74,9 @@ def compare(dataset: Dataset, params: Params, rounds: int) -> None:
 
 def lightning(dataset: Dataset, params: Params) -> float:
     """Examples/s of the train stage."""
-    seed(params.train)
-    network = mnist_network.network(params.model, dataset.info)
-    with tempfile.TemporaryDirectory() as checkpoints:
-        return fit(
-            mnist_train.learner(network, params, dataset),
-            mnist_train.arrays(dataset),
-            dataset.rows("train"),
-            dataset.rows("validation"),
-            params.train,
-            Path(checkpoints) / "c",
-            lambda epoch: None,
-            psutil.virtual_memory().available,
-        ).examples_per_second
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        _, training = train_network("mnist", params, dataset, Path(folder) / "checkpoints")
+    return training.examples_per_second
 
 
 def bare(dataset: Dataset, params: Params) -> float:

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from penstock.datasets.dataset import Dataset
+from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.learning.weights import load_weights, save_weights
 from penstock.params_help import default_params
+from penstock.pipelines.ratings.ingest import ingest
 from penstock.pipelines.ratings.network import network
-from penstock.pipelines.ratings.params import Bayesian, Factors, Neural
+from penstock.pipelines.ratings.params import Bayesian, Factors, Neural, Train
 from penstock.pipelines.ratings.predict import OPTIONS, predict
 from penstock.pipelines.ratings.train import keep_at, learner
 from projects import REAL, Project
@@ -80,9 +81,6 @@ def test_predict_rates_pairs_recommends_to_users_and_flags_strangers(finished, t
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A dataset of 30 users and 20 items, some of them only in test."""
-    from penstock.datasets.dataset import DatasetWriter
-    from penstock.pipelines.ratings.ingest import ingest
-
     folder = tmp_path_factory.mktemp("small")
     chance = np.random.default_rng(0)
     pairs = chance.permutation(600)[:400]
@@ -141,6 +139,14 @@ def test_draws_are_kept_at_even_distances_after_the_burn_in():
     assert sorted(keep_at(20, 0.5, 5)) == [11, 13, 15, 17, 20]
     assert keep_at(1, 0.9, 5) == {1}
     assert max(keep_at(160, 0.25, 40)) == 160
+
+
+def test_what_is_learned_from_cannot_be_chosen_by():
+    assert Train().splits == ("train", "validation")
+    assert Train(on_validation_too=False, keep="best", patience=3).splits == ("train",)
+    for settings in ({"keep": "best"}, {"patience": 3}):
+        with pytest.raises(ValueError, match="leaves nothing to choose by"):
+            Train(**settings)
 
 
 @pytest.mark.real

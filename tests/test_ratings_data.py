@@ -1,6 +1,7 @@
 """Tables of ratings as people have them: read, or refused and rejected by line with the reason."""
 
 import gzip
+import io
 import zipfile
 
 import numpy as np
@@ -44,8 +45,6 @@ def triples(dataset):
 
 
 def zipped(**members):
-    import io
-
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
@@ -242,9 +241,13 @@ def test_titles_are_found_beside_the_ratings(tmp_path):
     assert items == {"x": "Good, The (1999)", "y": "Ünder"}
 
 
-@pytest.mark.parametrize("expectation", ["users", "largest_share", "rejected", "rating"])
+@pytest.mark.parametrize(
+    "expectation", ["users", "largest_share", "rejected", "rating", "earliest", "latest"]
+)
 def test_the_gate_names_what_is_wrong(tmp_path, expectation):
     bad = {
+        "earliest": HEADER + GOOD + "a,x,3,0\n",
+        "latest": HEADER + GOOD + "a,x,3,99999999999\n",
         "users": HEADER + "".join(f"me,i{n},{1 + n % 5},1\n" for n in range(600)),
         "largest_share": HEADER + "".join(f"u{n % 30},i{n // 30},3,1\n" for n in range(900)),
         "rejected": HEADER + GOOD + "a,x,eleven,1\n" * 10,
@@ -258,6 +261,17 @@ def test_the_gate_names_what_is_wrong(tmp_path, expectation):
         if not r["success"]
     }
     assert expectation in failed
+
+
+def test_a_table_without_times_is_not_asked_for_them(tmp_path):
+    rows = "".join(f"u{n % 30},i{n // 30},{1 + n % 5}\n" for n in range(900))
+    results = check(list(expectations(PARAMS)), tables(take(tmp_path, {"ratings.csv": rows})))
+    assert [
+        r["success"] for r in results if r["arguments"]["column"] in ("earliest", "latest")
+    ] == [
+        True,
+        True,
+    ]
 
 
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=50))

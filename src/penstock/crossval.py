@@ -24,12 +24,13 @@ SCRATCH, RESULTS = ".crossval", "crossval.csv"
 SETTINGS = ("model", "train", "evaluate")  # the sections that the stages run here ask
 INTERVAL = ("_low", "_high")
 SECONDS = "train_seconds"
+SHOWN = 10  # folds beside each other; crossval.csv has them all
 
 
 def crossvalidate(
     name: str, root: Path, folds: int | None, by: str | None, settings: list[str]
 ) -> None:
-    """Cross-validate a pipeline on the dataset that ingest made; print a row per fold.
+    """Cross-validate a pipeline on the dataset that ingest made; print what they come to.
 
     Args:
         name: the pipeline.
@@ -139,15 +140,14 @@ def _metrics(results: pd.DataFrame) -> list[str]:
 
 
 def _table(results: pd.DataFrame) -> Table:
-    """A row per fold, and what they come to."""
-    names = [*_metrics(results), SECONDS]
-    table = make_table("fold", "held out", *(it.removeprefix("test/") for it in names))
-    for row in results.to_dict("records"):
-        shown = (_show(row[name]) for name in names)
-        table.add_row(str(row["fold"]), row["held_out"], *shown)
-    means, deviations = results[names].mean(), results[names].std(ddof=1)
-    total = (f"{_show(means[it])} ± {_show(deviations[it])}" for it in names)
-    table.add_row("mean ± std", "", *total)
+    """A row per metric: what the folds come to, and each of them where they fit beside it."""
+    folds = results if len(results) <= SHOWN else results.iloc[:0]
+    table = make_table("", "mean ± std", *(f"fold {number}" for number in folds["fold"]))
+    table.add_row("held out", "", *folds["held_out"])
+    for name in (*_metrics(results), SECONDS):
+        values = results[name]
+        total = f"{_show(values.mean())} ± {_show(values.std(ddof=1))}"
+        table.add_row(name.removeprefix("test/"), total, *map(_show, folds[name].tolist()))
     return table
 
 

@@ -67,14 +67,11 @@ class TrainParams(Section):
     keep: Literal["best", "last"] = "last"
     """Weights to keep: those of the best validation loss, or the last. With one_cycle the last
     ones have seen the smallest steps."""
-    on_validation_too: bool = False
-    """Learn from the validation split too, once everything is chosen; what is then measured on it
-    says nothing."""
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that are learned from."""
-        return ("train", "validation") if self.on_validation_too else ("train",)
+        return ("train",)
 
 
 class RegisterParams(Section):

@@ -1,8 +1,32 @@
 """What must be true of any dataset whose examples have a label, before what is particular to it."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from ..pipeline import Expectation
+
+
+def enough_examples(least: int, remedy: str) -> Expectation:
+    """Each split has examples enough to learn from or to measure on."""
+    return Expectation(
+        "splits",
+        "expect_column_values_to_be_between",
+        {"column": "examples", "min_value": least},
+        f"no split is empty or too small to measure anything on; {remedy}",
+    )
+
+
+def few_rejected(
+    what: str, share: float, severity: Literal["critical", "warning"] = "critical"
+) -> Expectation:
+    """Hardly any `what` (file, row, ...) could not be taken."""
+    return Expectation(
+        "rejected",
+        "expect_column_values_to_be_between",
+        {"column": "share", "max_value": share},
+        f"hardly any {what} was rejected; rejected.parquet says which and why: mend or remove them",
+        severity=severity,
+    )
 
 
 def labelled(min_examples: int, remedy: str) -> Iterator[Expectation]:
@@ -18,12 +42,7 @@ def labelled(min_examples: int, remedy: str) -> Iterator[Expectation]:
         {"column": "split", "value_set": ["train", "validation", "test"]},
         "every example belongs to one of the three splits",
     )
-    yield Expectation(
-        "splits",
-        "expect_column_values_to_be_between",
-        {"column": "examples", "min_value": min_examples},
-        f"no split is empty or too small to measure anything on; {remedy}",
-    )
+    yield enough_examples(min_examples, remedy)
     yield Expectation(
         "examples",
         "expect_column_values_to_not_be_null",

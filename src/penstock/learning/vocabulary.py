@@ -35,12 +35,12 @@ class Vocabulary(nn.Module):
         for name, values in texts.items():
             encoded = [str(value).encode() for value in values]
             text = np.frombuffer(b"".join(encoded), np.uint8).copy()
-            self._set(f"{name}_text", torch.from_numpy(text))
-            self._set(f"{name}_ends", torch.tensor([len(it) for it in encoded]).cumsum(0))
+            setattr(self, f"{name}_text", torch.from_numpy(text))
+            setattr(self, f"{name}_ends", torch.tensor([len(it) for it in encoded]).cumsum(0))
         order = np.argsort(columns["user"], kind="stable")
-        self._set("rated_items", torch.from_numpy(columns["item"][order]))
+        self.rated_items = torch.from_numpy(columns["item"][order])
         counts = np.bincount(columns["user"], minlength=len(users))
-        self._set("rated_ends", torch.from_numpy(counts.cumsum()))
+        self.rated_ends = torch.from_numpy(counts.cumsum())
 
     def texts(self, name: str) -> list[str]:
         """All `users`, `items` or `titles`, by index."""
@@ -62,13 +62,10 @@ class Vocabulary(nn.Module):
         items: np.ndarray = self.rated_items[start : int(self.rated_ends[user])].cpu().numpy()
         return items
 
-    def _set(self, name: str, values: torch.Tensor) -> None:
-        setattr(self, name, values)
-
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *arguments: Any
     ) -> None:
         for name in self._buffers:
             if f"{prefix}{name}" in state_dict:
-                self._set(name, torch.empty_like(state_dict[f"{prefix}{name}"]))
+                setattr(self, name, torch.empty_like(state_dict[f"{prefix}{name}"]))
         super()._load_from_state_dict(state_dict, prefix, *arguments)

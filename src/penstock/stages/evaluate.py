@@ -17,7 +17,6 @@ from ..trained import load_trained
 from .report import write_report
 
 ABOUT = "about.json"
-CURVES = ("loss", "accuracy", "rmse")
 
 
 def evaluate(workspace: Workspace) -> Evaluation:
@@ -68,7 +67,7 @@ def describe_metrics(metrics: dict[str, float]) -> str:
 
 def _curves(history: Path) -> Figure:
     table = pd.read_csv(history)
-    names = [name for name in CURVES if f"val/{name}" in table]
+    names = [it.removeprefix("val/") for it in map(str, table) if it.startswith("val/")]
     return figures.curves(table, names)
 
 

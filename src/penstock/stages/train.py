@@ -1,17 +1,24 @@
 """Train: from a dataset that passed its gate to a trained network on disk."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import psutil
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
+from ..learning.progress import Epoch
 from ..learning.training import Training, fit, seed
 from ..learning.weights import DESCRIPTION, save_weights
 from ..project import Workspace
 from ..tracking.runs import recorded_run, try_complete_run
 from .gate import check_gate
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def train(workspace: Workspace) -> Training:
@@ -23,35 +30,19 @@ def train(workspace: Workspace) -> Training:
     """
     dataset = Dataset(workspace.dataset)
     check_gate(workspace, dataset)
-    params = workspace.params
-    network_module: pipeline.NetworkModule = pipeline.load(workspace.name, "network")
-    train_module: pipeline.TrainModule = pipeline.load(workspace.name, "train")
     with recorded_run(workspace) as run, workspace.writing(workspace.model) as folder:
-        seed(params.train)
-        network = network_module.network(params.model, dataset.info)
-        weights = sum(parameter.numel() for parameter in network.parameters())
-        print(f"train {workspace.name}: {weights:,} parameters")
-        if params.train.on_validation_too:
-            print("  learns from the validation split too: what it measures there says nothing")
-        training = fit(
-            train_module.learner(network, params, dataset),
-            train_module.arrays(dataset),
-            dataset.rows(*params.train.splits),
-            dataset.rows("validation"),
-            params.train,
-            workspace.checkpoints,
-            run.log_epoch,
-            psutil.virtual_memory().available,
+        network, training = train_network(
+            workspace.name, workspace.params, dataset, workspace.checkpoints, run.log_epoch
         )
         folder.mkdir()
         sha256 = save_weights(network, folder)
         description = {
             "pipeline": workspace.name,
             "weights_sha256": sha256,
-            "parameters": weights,
+            "parameters": count_weights(network),
             "epochs": training.epochs,
             "steps": training.steps,
-            "params": params.model_dump(mode="json", include={"model", "train"}),
+            "params": workspace.params.model_dump(mode="json", include={"model", "train"}),
             "dataset": dataset.info,
         }
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
@@ -71,3 +62,36 @@ def train(workspace: Workspace) -> Training:
     if run.connected:
         try_complete_run(workspace)
     return training
+
+
+def train_network(
+    name: str,
+    params: Any,
+    dataset: Dataset,
+    checkpoints: Path,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> tuple["nn.Module", Training]:
+    """Train the network of pipeline `name` on a dataset, whoever records it."""
+    network_module: pipeline.NetworkModule = pipeline.load(name, "network")
+    train_module: pipeline.TrainModule = pipeline.load(name, "train")
+    seed(params.train)
+    network = network_module.network(params.model, dataset.info)
+    print(f"train {name}: {count_weights(network):,} parameters")
+    if "validation" in params.train.splits:
+        print("  learns from the validation split too: what it measures there says nothing")
+    training = fit(
+        train_module.learner(network, params, dataset),
+        train_module.arrays(dataset),
+        dataset.rows(*params.train.splits),
+        dataset.rows("validation"),
+        params.train,
+        checkpoints,
+        on_epoch,
+        psutil.virtual_memory().available,
+    )
+    return network, training
+
+
+def count_weights(network: "nn.Module") -> int:
+    """How many parameters a network has."""
+    return sum(parameter.numel() for parameter in network.parameters())

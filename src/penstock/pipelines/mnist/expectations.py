@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...datasets.expectations import labelled
+from ...datasets.expectations import few_rejected, labelled
 from ...datasets.profile import tables as tables
 from ...pipeline import Expectation
 from .decode import SIDE
@@ -48,10 +48,4 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "hardly any image is blank",
         severity="warning",
     )
-    yield Expectation(
-        "rejected",
-        "expect_column_values_to_be_between",
-        {"column": "share", "max_value": 0.01},
-        "hardly any input was rejected; rejected.parquet says which and why",
-        severity="warning",
-    )
+    yield few_rejected("image", 0.01, "warning")

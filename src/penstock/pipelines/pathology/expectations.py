@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...datasets.expectations import labelled
+from ...datasets.expectations import few_rejected, labelled
 from ...datasets.profile import tables as tables
 from ...pipeline import Expectation
 from .params import Params
@@ -79,9 +79,4 @@ def _images_are_fit(params: Params) -> Iterator[Expectation]:
         "hardly any image is out of focus",
         severity="warning",
     )
-    yield Expectation(
-        "rejected",
-        "expect_column_values_to_be_between",
-        {"column": "share", "max_value": limits.max_rejected_share},
-        "hardly any file was rejected; rejected.parquet says which and why: mend or remove them",
-    )
+    yield few_rejected("file", limits.max_rejected_share)

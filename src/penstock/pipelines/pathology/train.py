@@ -18,8 +18,7 @@ MEASURED = 2**22  # bytes of training images that are enough to know their mean 
 
 def learner(network: "TileNetwork", params: "Params", dataset: Dataset) -> Classifier:
     """Wrap the network: weighted cross-entropy on images that are changed anew in each epoch."""
-    train, images = params.train, dataset.array("images")
-    rows = dataset.rows(*train.splits)
+    train, rows, images = params.train, dataset.rows("train"), dataset.array("images")
     count = min(len(rows), max(1, MEASURED // images[0].nbytes))
     network.measure(images[rows[np.linspace(0, len(rows) - 1, count).astype(int)]])
     augment = nn.Sequential(

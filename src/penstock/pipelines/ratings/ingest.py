@@ -37,7 +37,7 @@ ALIASES = {
 }
 OPTIONAL = ("time", "reference")
 ROWS = 2**20  # written at a time
-IN_ORDER = ("user", "item", "rating", "time")  # of the columns where no header names them
+IN_ORDER = ("user", "item", "rating", "time")  # of columns that no header names
 
 
 @dataclass

@@ -74,8 +74,6 @@ class Recommender(nn.Module):
 class FactorModel(Recommender):
     """Mean, biases and the product of factors (Koren, Bell and Volinsky 2009)."""
 
-    penalty = 0.0
-
     def __init__(self, info: dict[str, Any], factors: int) -> None:
         super().__init__(info)
         self.user_factors = _embedding(self.users + 1, factors, START)
@@ -101,15 +99,6 @@ class FactorModel(Recommender):
     ) -> torch.Tensor:
         return self.mean + (b + c)[:, 0] + (p * q).sum(1)
 
-    def loss(
-        self, users: torch.Tensor, items: torch.Tensor, ratings: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Squared error, and the squares of what a rating is made of; and the errors."""
-        parts = self.parts(users, items)
-        errors = ratings - self._rate(*parts)
-        squares = torch.stack([part.square().sum(1) for part in parts]).sum(0)
-        return (errors.square() + self.penalty * squares).mean(), errors
-
     def rate_all(self, users: torch.Tensor) -> torch.Tensor:
         """Rate every item by one product of matrices."""
         items = torch.arange(self.items, device=users.device)
@@ -123,6 +112,15 @@ class MatrixFactorization(FactorModel):
     def __init__(self, info: dict[str, Any], model: "Factors") -> None:
         super().__init__(info, model.factors)
         self.penalty = model.penalty
+
+    def loss(
+        self, users: torch.Tensor, items: torch.Tensor, ratings: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Squared error, and the squares of what a rating is made of; and the errors."""
+        parts = self.parts(users, items)
+        errors = ratings - self._rate(*parts)
+        squares = torch.stack([part.square().sum(1) for part in parts]).sum(0)
+        return (errors.square() + self.penalty * squares).mean(), errors
 
 
 class BayesianFactorization(FactorModel):

@@ -1,8 +1,8 @@
 """What a user may change about the ratings pipeline."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ...params import Count, PipelineParams, Positive, RegisterParams, Section, Share, TrainParams
 
@@ -75,7 +75,7 @@ class Factors(Model):
     """Kind of model."""
     factors: Count = 32
     """Latent factors of each user and item."""
-    penalty: Annotated[float, Field(ge=0)] = 0.1
+    penalty: Annotated[float, Field(ge=0)] = 0.15
     """Weight of the squares of a rating's biases and factors beside its squared error."""
 
 
@@ -128,6 +128,20 @@ class Train(TrainParams):
     on_validation_too: bool = True
     """Learn from the validation split too, once everything is chosen; what is then measured on it
     says nothing. Set it to false while you choose."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that are learned from."""
+        return ("train", "validation") if self.on_validation_too else ("train",)
+
+    @model_validator(mode="after")
+    def _has_something_to_choose_by(self) -> Self:
+        if self.on_validation_too and (self.keep == "best" or self.patience):
+            raise ValueError(
+                "on_validation_too leaves nothing to choose by: set keep: last and patience: null, "
+                "or on_validation_too: false"
+            )
+        return self
 
 
 class Evaluate(Section):
