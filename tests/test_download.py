@@ -1,12 +1,14 @@
 """Downloads, against a local server that misbehaves in every way it can think of."""
 
 import hashlib
+import io
 import json
 import random
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -641,3 +643,62 @@ def test_import_is_cheap() -> None:
         "sys.exit(bool({'requests', 'urllib3', 'tqdm', 'ruamel', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# Archives
+
+
+def tarred(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for member, content in members:
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def member(name: str, size: int = 4, **more: Any) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    for key, value in more.items():
+        setattr(info, key, value)
+    return info
+
+
+def fetch_archive(server: Server, folder: Path, body: bytes) -> list[Path]:
+    archive = entry(server.mirror("a", serve(body)), body=body) | {"unpack": "words"}
+    return download("toy", folder, write_catalogue(folder.parent, archive), QUICK)
+
+
+def test_an_archive_is_unpacked_once(server: Server, folder: Path) -> None:
+    body = tarred((member("yes/a.wav"), b"1234"), (member("no/b.wav"), b"5678"))
+    for _ in range(2):
+        fetch_archive(server, folder, body)
+        files = {it.relative_to(folder).as_posix() for it in folder.rglob("*") if it.is_file()}
+        assert files == {"a.gz", "words/yes/a.wav", "words/no/b.wav"}
+    assert (folder / "words" / "no" / "b.wav").read_bytes() == b"5678"
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        tarred((member("yes/a.wav"), b"1234"), (member("../outside"), b"1234")),
+        tarred((member("/etc/outside"), b"1234"), (member("../../outside"), b"1234")),
+        tarred((member("out", 0, type=tarfile.SYMTYPE, linkname="../../outside"), b"")),
+        tarred((member("device", 0, type=tarfile.CHRTYPE), b"")),
+        tarred((member("zeros", 50_000_000), bytes(50_000_000))),
+        tarred((member("yes/a.wav", 5000), random.Random(0).randbytes(5000)))[:3000],
+        b"no archive at all",
+    ],
+    ids=["out", "absolute", "link", "device", "bomb", "cut off", "none"],
+)
+def test_an_archive_that_is_not_to_be_trusted_leaves_nothing(
+    server: Server, folder: Path, body: bytes
+) -> None:
+    with pytest.raises(
+        PenstockError, match=r"a\.gz: (cannot be unpacked|unpacks to more)"
+    ) as error:
+        fetch_archive(server, folder, body)
+    assert str(error.value).isprintable()
+    assert [it.name for it in folder.iterdir()] == ["a.gz"]
+    assert not list(folder.parent.rglob("outside"))

@@ -20,12 +20,12 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from penstock.datasets import collector
 from penstock.datasets.dataset import Dataset, DatasetWriter, digest_files
 from penstock.datasets.groups import read_groups
 from penstock.datasets.profile import tables
 from penstock.datasets.splits import ranked_splits
 from penstock.errors import PenstockError
-from penstock.pipelines.pathology import ingest as ingest_module
 from penstock.pipelines.pathology.decode import decode, encode, open_image
 from penstock.pipelines.pathology.expectations import expectations
 from penstock.pipelines.pathology.ingest import ingest
@@ -228,7 +228,7 @@ def test_a_file_name_that_is_not_utf8_is_rejected(tmp_path):
 
 
 def test_the_number_of_workers_does_not_show(messy, tmp_path, monkeypatch):
-    monkeypatch.setattr(ingest_module, "CHUNK", 5)
+    monkeypatch.setattr(collector, "CHUNK", 5)
     digests = set()
     for workers in (1, 4):
         monkeypatch.setattr(os, "cpu_count", lambda workers=workers: workers)

@@ -4,9 +4,9 @@ Nothing here imports anything heavy, so `--help` and a check of params.yaml are 
 """
 
 import warnings
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Pydantic warns that a field named after the stage hides ABCMeta.register, which nobody calls.
 warnings.filterwarnings("ignore", message='Field name "register" in', category=UserWarning)
@@ -72,6 +72,28 @@ class TrainParams(Section):
     def splits(self) -> tuple[str, ...]:
         """The splits that are learned from."""
         return ("train",)
+
+
+class RefitParams(TrainParams):
+    """A training whose settings are chosen: nothing of the validation split need be held back."""
+
+    on_validation_too: bool = True
+    """Learn from the validation split too, once everything is chosen; what is then measured on it
+    says nothing. Set it to false while you choose."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that are learned from."""
+        return ("train", "validation") if self.on_validation_too else ("train",)
+
+    @model_validator(mode="after")
+    def _has_something_to_choose_by(self) -> Self:
+        if self.on_validation_too and (self.keep == "best" or self.patience):
+            raise ValueError(
+                "on_validation_too leaves nothing to choose by: set keep: last and patience: null, "
+                "or on_validation_too: false"
+            )
+        return self
 
 
 class RegisterParams(Section):

@@ -72,6 +72,7 @@ class Evaluation:
         tables: title -> table, likewise.
         plots: file stem -> table, for `dvc plots`.
         notes: title of a figure or table -> a sentence on how to read it.
+        sounds: title of a figure -> a WAV file to play beside it.
     """
 
     metrics: dict[str, float]
@@ -80,6 +81,7 @@ class Evaluation:
     tables: "dict[str, pd.DataFrame]" = field(default_factory=dict)
     plots: "dict[str, pd.DataFrame]" = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    sounds: dict[str, bytes] = field(default_factory=dict)
 
 
 class SampleModule(Protocol):

@@ -2,9 +2,11 @@
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import PenstockError
 from .source import leads_out
 
 
@@ -50,6 +52,36 @@ def list_class_folders(source: Path, ignored: tuple[str, ...] = ()) -> ClassFold
     found.files = {name: sorted(files) for name, files in sorted(found.files.items())}
     found.rejected.sort()
     return found
+
+
+def usable_classes(
+    source: Path, found: ClassFolders, usable: Callable[[Path], bool], kind: str
+) -> list[str]:
+    """List the classes: labels are numbered before all files are decoded.
+
+    A folder in which no file is usable is no class, and is rejected.
+
+    Args:
+        source: the folder that holds the class folders.
+        found: what it holds.
+        usable: whether a file can be decoded.
+        kind: what a file is to be, `image` say.
+
+    Raises:
+        PenstockError: fewer than two classes.
+    """
+    classes = [
+        name for name, files in found.files.items() if any(usable(source / file) for file in files)
+    ]
+    for name in sorted(found.files.keys() - set(classes)):
+        found.rejected.append((name, f"class folder with no {kind}"))
+    if len(classes) < 2:
+        raise PenstockError(
+            f"{source}: {len(classes)} folders with {kind}s ({', '.join(classes) or 'none'}); "
+            f"expected at least two, one per class; sort the {kind}s into a folder per class, or "
+            "set `source` in params.yaml to the folder that has those"
+        )
+    return classes
 
 
 def _names(source: Path, folder: str, found: ClassFolders) -> list[str]:

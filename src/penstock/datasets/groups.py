@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import PenstockError
 
-COLUMNS = ("group", "patient", "slide", "source_tile")
+COLUMNS = ("group", "patient", "slide", "source_tile", "speaker")
 OTHERS = ("file", "label")
 
 

@@ -1,9 +1,13 @@
 """Splits that never leak: who is in which split depends on content, not on order or chance."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
+import pandas as pd
+
+Splitter = Callable[[pd.DataFrame], np.ndarray]  # rows of the index -> the split of each
 
 
 def hash_splits(digests: Iterable[str], shares: Mapping[str, float]) -> np.ndarray:
@@ -48,3 +52,28 @@ def ranked_splits(groups: Sequence[str], shares: Mapping[str, float]) -> np.ndar
         counts[split] += 1
         chosen[group] = split
     return np.array([chosen[group] for group in groups], dtype=np.array(list(shares)).dtype)
+
+
+def group_splitter(
+    policy: Literal["hash", "ranked"],
+    test: float,
+    validation: float,
+    files: Sequence[str],
+    groups: Sequence[str],
+) -> Splitter:
+    """How rows of the index (`id`, `group`) get their split, so that no group sits in two.
+
+    Args:
+        policy: `hash` of the group's name, or `ranked`: dealt out now, over all files.
+        test: share of the groups.
+        validation: likewise.
+        files: every file there is, taken or not.
+        groups: the group of each.
+    """
+    shares = {"test": test, "validation": validation, "train": 1 - test - validation}
+    if policy == "hash":
+        return lambda rows: hash_splits(
+            (hashlib.sha256(group.encode()).hexdigest() for group in rows["group"]), shares
+        )
+    split_of = dict(zip(files, ranked_splits(groups, shares), strict=True))
+    return lambda rows: np.array([split_of[name] for name in rows["id"]])

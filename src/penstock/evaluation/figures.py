@@ -122,3 +122,12 @@ def gallery(images: np.ndarray, captions: Sequence[str], marked: Sequence[bool])
         axis.imshow(image, cmap="gray", vmin=0, vmax=255)
         axis.set_title(caption, fontsize=7, color=ORANGE if mark else "black")
     return figure
+
+
+def spectrogram(decibels: np.ndarray) -> Figure:
+    """One spectrogram, shape (bands, frames): low bands at the bottom, time to the right."""
+    figure = Figure(figsize=(2.6, 1.5), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(decibels, origin="lower", aspect="auto", cmap="magma")
+    axis.set_axis_off()
+    return figure

@@ -37,23 +37,27 @@ class Classifier(Learner):
 
     def training_step(self, batch: dict[str, torch.Tensor], _: int) -> torch.Tensor:
         """Loss of one batch, label smoothing included."""
-        inputs = self.augment(batch["inputs"]) if self.augment else batch["inputs"]
+        logits = self.augmented_logits(batch["inputs"])
         smoothing, weights = self.params.label_smoothing, self.class_weights
-        return self._score(inputs, batch["label"], smoothing, weights)
+        return self._score(logits, batch["label"], smoothing, weights)
+
+    def augmented_logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits of inputs that are changed anew at each step."""
+        logits: torch.Tensor = self.network(self.augment(inputs) if self.augment else inputs)
+        return logits
 
     def validation_step(self, batch: dict[str, torch.Tensor], _: int) -> None:
         """Loss and accuracy of one batch, without smoothing or augmentation."""
-        self._score(batch["inputs"], batch["label"])
+        self._score(self.network(batch["inputs"]), batch["label"])
 
     def _score(
         self,
-        inputs: torch.Tensor,
+        logits: torch.Tensor,
         label: torch.Tensor,
         smoothing: float = 0.0,
         weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        logits = self.network(inputs).float()
-        label = label.long()
+        logits, label = logits.float(), label.long()
         loss = F.cross_entropy(logits, label, weights, label_smoothing=smoothing)
         correct = (logits.detach().argmax(1) == label).sum()
         self.add(len(label), loss.detach() * len(label), correct)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
 from ..errors import PenstockError
+from .unpack import unpack
 
 if TYPE_CHECKING:
     import requests
@@ -42,6 +43,7 @@ class RemoteFile(Entry):
     size: Annotated[int, Field(ge=1, description="bytes")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     urls: Annotated[list[HttpUrl], Field(min_length=1)]
+    unpack: Annotated[FileName | None, Field(description="folder to unpack it into")] = None
 
 
 class Download(Entry):
@@ -53,6 +55,7 @@ class Download(Entry):
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         names = [file.name.casefold() for file in self.files]
+        names += [file.unpack.casefold() for file in self.files if file.unpack]
         if len({*names, *(f"{name}.part" for name in names)}) < 2 * len(names):
             raise ValueError("two files have one name, or one is named as the .part of another")
         return self
@@ -140,7 +143,9 @@ def download(name: str, folder: Path, catalogue: Path, retry: Retry = PATIENT) -
         with lock, requests.Session() as session:
             session.max_redirects = REDIRECTS
             session.headers["Accept-Encoding"] = "identity"
-            return [_fetch(file, folder, session, retry) for file in known[name].files]
+            files = [_fetch(file, folder, session, retry) for file in known[name].files]
+            _unpack(known[name], folder)
+            return files
     except filelock.Timeout:
         found = "another process is downloading into this folder; wait until it ends"
         raise PenstockError(f"{folder}: {found}") from None
@@ -148,6 +153,15 @@ def download(name: str, folder: Path, catalogue: Path, retry: Retry = PATIENT) -
         found = f"cannot be read or written ({error.strerror or error})"
         remedy = "check the path, its permissions and the free space"
         raise PenstockError(f"{error.filename or folder}: {found}; {remedy}") from None
+
+
+def _unpack(dataset: Download, folder: Path) -> None:
+    """Unpack the archives that are to be, unless that was done."""
+    for file in dataset.files:
+        if file.unpack and not (folder / file.unpack).is_dir():
+            unpack(folder / file.name, folder / file.unpack)
+            count = sum(1 for it in (folder / file.unpack).rglob("*") if it.is_file())
+            print(f"  {file.unpack}: {count:,} files from {file.name}")
 
 
 def _fetch(file: RemoteFile, folder: Path, session: "requests.Session", retry: Retry) -> Path:

@@ -1,5 +1,6 @@
 """Evaluate: how good is the model on the test split, and where does it fail?"""
 
+import base64
 import json
 from pathlib import Path
 
@@ -77,5 +78,8 @@ def _save_figures(evaluation: Evaluation, folder: Path) -> list[dict[str, str]]:
     for title, figure in evaluation.figures.items():
         file = title.lower().replace(" ", "_") + ".png"
         figure.savefig(folder / file, dpi=130, metadata={"Software": None})
-        saved.append({"title": title, "file": file, "note": evaluation.notes.get(title, "")})
+        entry = {"title": title, "file": file, "note": evaluation.notes.get(title, "")}
+        if title in evaluation.sounds:
+            entry["sound"] = base64.b64encode(evaluation.sounds[title]).decode()
+        saved.append(entry)
     return saved

@@ -1,10 +1,10 @@
 """What a user may change about the ratings pipeline."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from ...params import Count, PipelineParams, Positive, RegisterParams, Section, Share, TrainParams
+from ...params import Count, PipelineParams, Positive, RefitParams, RegisterParams, Section, Share
 
 
 class Data(Section):
@@ -107,7 +107,7 @@ class Bayesian(Model):
     """Share of the epochs before the first draw is kept."""
 
 
-class Train(TrainParams):
+class Train(RefitParams):
     """Train: optimisation, hardware, length."""
 
     batch_size: Count = 4096
@@ -125,23 +125,6 @@ class Train(TrainParams):
     """Weight decay; the models have better ways to shrink."""
     warmup: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the steps in which one_cycle rises."""
-    on_validation_too: bool = True
-    """Learn from the validation split too, once everything is chosen; what is then measured on it
-    says nothing. Set it to false while you choose."""
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """The splits that are learned from."""
-        return ("train", "validation") if self.on_validation_too else ("train",)
-
-    @model_validator(mode="after")
-    def _has_something_to_choose_by(self) -> Self:
-        if self.on_validation_too and (self.keep == "best" or self.patience):
-            raise ValueError(
-                "on_validation_too leaves nothing to choose by: set keep: last and patience: null, "
-                "or on_validation_too: false"
-            )
-        return self
 
 
 class Evaluate(Section):

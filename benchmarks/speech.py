@@ -1,0 +1,394 @@
+"""Speech: how settings were chosen, what strangers get, and how fast it is.
+
+    python benchmarks/speech.py choose --source SPEECH_COMMANDS     # kinds, by strangers' words
+    python benchmarks/speech.py pairs --source SPOKEN_DIGITS        # augmentation, by two left out
+    python benchmarks/speech.py strangers --source SPOKEN_DIGITS    # one speaker left out, 3 seeds
+    python benchmarks/speech.py takes --source SPOKEN_DIGITS        # recordings 0-4 of each as test
+    python benchmarks/speech.py commands --source SPEECH_COMMANDS   # held-out speakers, 3 seeds
+    python benchmarks/speech.py frontend --source SPOKEN_DIGITS     # against librosa, file by file
+    python benchmarks/speech.py ingest --source SPOKEN_DIGITS       # files/s
+    python benchmarks/speech.py train --source SPOKEN_DIGITS        # clips/s against a bare loop
+
+`choose` learns from six speakers of Speech Commands and tests on the others, but for those whom
+`commands` tests on. `pairs` leaves out two speakers at a time; what it says for one comes from
+models that never heard that speaker, tested on another. So nothing that is reported on was chosen
+by. Beside ours, the published recipe (13 MFCC, convolutions 32 and 64, dense 128, dropout 0.5;
+Adam, 10 epochs, no augmentation) learns from the same rows in the same run.
+"""
+
+import argparse
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import librosa
+import numpy as np
+import soundfile
+import torch
+from torch.nn import functional as F
+
+from hardware import describe_hardware
+from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.evaluation.inference import class_probabilities
+from penstock.evaluation.metrics import proportion_interval
+from penstock.learning.audio import Cepstrum, LogMel
+from penstock.learning.learner import make_optimizer
+from penstock.learning.training import seed
+from penstock.params_help import default_params
+from penstock.pipelines.speech.decode import RATE
+from penstock.pipelines.speech.ingest import ingest
+from penstock.pipelines.speech.network import network
+from penstock.pipelines.speech.params import CNN, BCResNet, Params
+from penstock.pipelines.speech.train import learner
+from penstock.stages.train import train_network
+
+PARAMS: Any = default_params("speech")
+SEEDS = range(3)
+RECIPE = CNN(features="mfcc", normalise="none", mels=128, window=2048, hop=512, f_min=0.0)
+PLAINLY = {
+    **{"optimizer": "adam", "learning_rate": 0.001, "schedule": "constant", "weight_decay": 0.0},
+    **{"batch_size": 32, "max_epochs": 10, "min_steps": 0},
+    **{"speed": 0.0, "time_shift": 0.0, "gain": 0.0, "noise": 0.0},
+    **{"tract": 0.0, "pace": 0.0, "masks": 0, "label_smoothing": 0.0},
+}
+AUGMENTATION = ("speed", "time_shift", "gain", "noise", "tract", "pace", "masks")
+SHORTER = {"max_epochs": 1, "min_steps": 500}
+MILDER = {
+    **{"speed": 0.15, "tract": 0.15, "pace": 0.2, "label_smoothing": 0.0},
+    **{"learning_rate": 0.003, "max_epochs": 1, "min_steps": 300},
+}
+STRONGER = {
+    **{"speed": 0.35, "tract": 0.25, "pace": 0.3, "masks": 2},
+    **{"learning_rate": 0.005, "max_epochs": 1, "min_steps": 700},
+}
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "milder": MILDER,
+    "stronger": STRONGER,
+    "shorter": SHORTER,
+    "the defaults": {},
+}
+GROUPS, RICHEST = 4, 24  # of `choose`: six speakers each are learned from
+
+
+def main() -> None:
+    """Print the hardware, then what was asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    what = ["choose", "pairs", "strangers", "takes", "commands", "frontend", "ingest", "train"]
+    parser.add_argument("what", choices=what)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    print(describe_hardware(), flush=True)
+    measure: Callable[[Path, int], None] = globals()[f"measure_{options.what}"]
+    measure(options.source, options.rounds)
+
+
+@contextmanager
+def ingested(source: Path, **data: Any) -> Iterator[Dataset]:
+    """The dataset of a source, with the defaults unless told otherwise."""
+    chosen = PARAMS.data.model_copy(update={"split": "ranked", **data})
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "dataset"
+        with DatasetWriter(folder) as writer:
+            ingest(source, writer, SimpleNamespace(data=chosen))  # type: ignore[arg-type]
+        yield Dataset(folder)
+
+
+def with_settings(model: Any = None, **train: Any) -> Params:
+    """The defaults, with another model or other settings of training."""
+    settings = PARAMS.train.model_copy(update=train)
+    updated: Params = PARAMS.model_copy(update={"model": model or PARAMS.model, "train": settings})
+    return updated
+
+
+def accuracy(dataset: Dataset, splits: np.ndarray, params: Params) -> tuple[np.ndarray, float]:
+    """Train on other splits; which test examples are right, and the seconds of training."""
+    with tempfile.TemporaryDirectory() as temporary, redirect_stdout(io.StringIO()):
+        folder = Path(temporary)
+        with DatasetWriter(folder / "dataset") as writer:
+            writer.resplit(dataset, splits)
+        part = Dataset(folder / "dataset")
+        model, training = train_network("speech", params, part, folder / "checkpoints")
+        rows = part.rows("test")
+        predicted = class_probabilities(model, part.array("waveforms"), rows).argmax(1)
+        return predicted == part.index["label"].to_numpy()[rows], training.seconds
+
+
+def split_by(tested: np.ndarray) -> np.ndarray:
+    """Splits that learn from all that is not tested: settings are chosen already."""
+    splits = np.where(tested, "test", "train").astype("<U10")
+    splits[np.flatnonzero(~tested)[:1]] = "validation"  # learned from too, `on_validation_too`
+    return splits
+
+
+def measure_choose(source: Path, _: int) -> None:
+    """Words of many strangers, after learning from six speakers; four times, six others each."""
+    by_utterance = PARAMS.model.model_copy(update={"normalise": "utterance"})
+    kinds: dict[str, dict[str, Any]] = {
+        "the defaults": {},
+        "kind: bcresnet, width 1": {"model": BCResNet(width=1.0), "learning_rate": 0.01},
+        "normalise: utterance": {"model": by_utterance},
+        "augmentation as before `pairs`": MILDER,
+        "no augmentation": {name: PLAINLY[name] for name in AUGMENTATION},
+        "the published recipe": {"model": RECIPE, **PLAINLY},
+    }
+    with ingested(source) as dataset:
+        for name, settings in kinds.items():
+            params = with_settings(**settings)
+            found = [
+                accuracy(dataset, few_speakers(dataset, group), params)[0].mean()
+                for group in range(GROUPS)
+            ]
+            shown = ", ".join(f"{it:.3f}" for it in found)
+            print(f"choose: {name}: {np.mean(found):.4f} ({shown})", flush=True)
+
+
+def measure_pairs(source: Path, _: int) -> None:
+    """Two neighbours of a ring of speakers left out: for each, the accuracy on the other."""
+    with ingested(source) as dataset:
+        speakers = dataset.index["speaker"].to_numpy()
+        ring = np.unique(speakers)
+        for name, settings in CANDIDATES.items():
+            inner: dict[str, list[float]] = {str(speaker): [] for speaker in ring}
+            for pair in zip(ring, np.roll(ring, -1), strict=True):
+                tested = np.isin(speakers, pair)
+                correct, _ = accuracy(dataset, split_by(tested), with_settings(**settings))
+                for left_out, other in (pair, pair[::-1]):
+                    inner[str(left_out)].append(float(correct[speakers[tested] == other].mean()))
+            means = {speaker: np.mean(values) for speaker, values in inner.items()}
+            shown = ", ".join(f"{speaker} {value:.3f}" for speaker, value in means.items())
+            print(f"pairs: {name}: {np.mean(list(means.values())):.4f} ({shown})", flush=True)
+
+
+def few_speakers(dataset: Dataset, group: int) -> np.ndarray:
+    """Learn from six of the speakers with most recordings; test on the others.
+
+    Those whom `commands` tests on are in no split.
+    """
+    index = dataset.index
+    dev = index[index["split"] != "test"]
+    richest = dev["speaker"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    learned = list(richest.index[:RICHEST])[group::GROUPS]
+    splits = np.full(len(index), "held out")
+    splits[(index["split"] != "test") & ~index["speaker"].isin(learned)] = "test"
+    rows = np.flatnonzero((index["split"] != "test") & index["speaker"].isin(learned))
+    splits[rows] = "train"
+    splits[rows[:1]] = "validation"
+    return splits
+
+
+def measure_strangers(source: Path, _: int) -> None:
+    """Every speaker left out in turn: ours and the published recipe, three seeds each."""
+    with ingested(source) as dataset:
+        speakers = dataset.index["speaker"].to_numpy()
+        for name, params in {"ours": with_settings(), "the recipe": published()}.items():
+            table: dict[str, list[float]] = {}
+            for number in SEEDS:
+                started = time.perf_counter()
+                for speaker in np.unique(speakers):
+                    correct, _ = accuracy(
+                        dataset, split_by(speakers == speaker), reseeded(params, number)
+                    )
+                    table.setdefault(str(speaker), []).append(float(correct.mean()))
+                means = [values[-1] for values in table.values()]
+                print(
+                    f"strangers, {name}, seed {number}: mean {np.mean(means):.4f}, worst "
+                    f"{min(means):.4f}; {time.perf_counter() - started:.0f} s for one pass",
+                    flush=True,
+                )
+            for speaker, values in table.items():
+                shown = ", ".join(f"{it:.3f}" for it in values)
+                print(f"  {speaker}: {np.mean(values):.4f} ({shown})")
+            means = [float(np.mean(values)) for values in table.values()]
+            low, high = mean_interval(np.array(means))
+            print(
+                f"strangers, {name}: mean {np.mean(means):.4f} (95 % by speaker: {low:.3f} to "
+                f"{high:.3f}), worst {min(means):.4f}",
+                flush=True,
+            )
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a mean of few speakers (Student's t)."""
+    from scipy.stats import t
+
+    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - half), float(min(1, values.mean() + half))
+
+
+def measure_takes(source: Path, _: int) -> None:
+    """Recordings 0 to 4 of each speaker and word as test, all others to learn from."""
+    with ingested(source, split="pattern", test_pattern=r"_[0-4]\.wav$") as dataset:
+        compare_on_test("takes", dataset)
+
+
+def measure_commands(source: Path, _: int) -> None:
+    """A fifth of the speakers as test, all others to learn from."""
+    with ingested(source) as dataset:
+        compare_on_test("commands", dataset)
+
+
+def compare_on_test(what: str, dataset: Dataset) -> None:
+    """Ours and the published recipe on the test split, three seeds each."""
+    tested = (dataset.index["split"] == "test").to_numpy()
+    speakers = dataset.index["speaker"][tested].nunique()
+    print(f"{what}: {tested.sum()} test recordings of {speakers} speakers; {(~tested).sum()} rest")
+    for name, params in {"ours": with_settings(), "the recipe": published()}.items():
+        found, seconds = [], []
+        for number in SEEDS:
+            correct, took = accuracy(dataset, split_by(tested), reseeded(params, number))
+            found.append(correct)
+            seconds.append(took)
+        shown = ", ".join(f"{it.mean():.4f}" for it in found)
+        middle = sorted(found, key=lambda it: it.mean())[len(found) // 2]
+        low, high = proportion_interval(int(middle.sum()), len(middle))
+        print(
+            f"{what}, {name}: accuracy {shown} (seeds 0 to 2); of the median {low:.4f} to "
+            f"{high:.4f} (95 %); training {max(seconds):.0f} s at most",
+            flush=True,
+        )
+
+
+def published() -> Params:
+    """The recipe of many tutorials."""
+    return with_settings(RECIPE, **PLAINLY)
+
+
+def reseeded(params: Params, number: int) -> Params:
+    """The same settings with another seed."""
+    train = params.train.model_copy(update={"seed": number})
+    return params.model_copy(update={"train": train})
+
+
+def measure_frontend(source: Path, rounds: int) -> None:
+    """Our MFCC of batches against librosa's, file by file, of the same clips."""
+    with ingested(source) as dataset:
+        waveforms = np.array(dataset.array("waveforms")[:1024])
+    ours = torch.nn.Sequential(LogMel(RATE, 512, 256, 40, 50.0, 8000.0, 80.0), Cepstrum(40, 13))
+    settings = {"sr": RATE, "n_mfcc": 13, "n_fft": 512, "hop_length": 256}
+    settings |= {"n_mels": 40, "fmin": 50, "fmax": 8000}
+    sounds = waveforms.astype(np.float32) / 2**15
+    torch.set_num_threads(PARAMS.train.threads)
+
+    def in_batches() -> np.ndarray:
+        with torch.inference_mode():
+            parts = torch.from_numpy(waveforms).split(64)
+            return torch.cat([ours(part) for part in parts]).numpy()
+
+    def file_by_file() -> np.ndarray:
+        return np.stack([librosa.feature.mfcc(y=sound, **settings) for sound in sounds])
+
+    difference = np.abs(in_batches() - file_by_file()).max()
+    print(f"front end: largest difference {difference:.1e}")
+    pairs = [
+        (len(sounds) / seconds(in_batches), len(sounds) / seconds(file_by_file))
+        for _ in range(rounds)
+    ]
+    report("front end", "librosa, file by file", "clips/s", pairs)
+
+
+def measure_ingest(source: Path, rounds: int) -> None:
+    """The stage's reading, with all its checks, against soundfile in a loop."""
+    files = sorted(source.rglob("*.wav"))
+    pairs = []
+    for _ in range(rounds):
+
+        def ours() -> None:
+            with ingested(source):
+                pass
+
+        pairs.append(
+            (
+                len(files) / seconds(ours),
+                len(files) / seconds(lambda: [soundfile.read(file) for file in files]),
+            )
+        )
+    report("ingest", "soundfile alone, one process, no resampling", "files/s", pairs)
+
+
+def measure_train(source: Path, rounds: int) -> None:
+    """The train stage against a plain loop over the same batches, network and augmentation."""
+    params = with_settings(max_epochs=2, min_steps=0)
+    with ingested(source) as dataset:
+        train_loop(dataset, params)  # warm up
+        pairs = []
+        for number in range(rounds):
+            both = [lambda: train_stage(dataset, params), lambda: train_loop(dataset, params)]
+            turns = both if number % 2 else both[::-1]
+            found = [turn() for turn in turns]
+            pairs.append((found[0], found[1]) if number % 2 else (found[1], found[0]))
+    report("training", "a bare loop", "clips/s", pairs)
+
+
+def train_stage(dataset: Dataset, params: Params) -> float:
+    """Clips/s of the train stage."""
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        _, training = train_network("speech", params, dataset, Path(folder) / "checkpoints")
+    return training.examples_per_second
+
+
+def train_loop(dataset: Dataset, params: Params) -> float:
+    """Clips/s of what one would write by hand, validation included."""
+    train = params.train
+    seed(train)
+    model = network(params.model, dataset.info)
+    step = learner(model, params, dataset).train()
+    optimizer = make_optimizer(model, train)
+    rows, held_out = dataset.rows(*train.splits), dataset.rows("validation")
+    waveforms = torch.from_numpy(np.array(dataset.array("waveforms")))
+    labels = torch.from_numpy(dataset.index["label"].to_numpy()).long()
+    steps = len(rows) // train.batch_size
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        train.learning_rate,
+        total_steps=steps * train.max_epochs,
+        pct_start=train.warmup,
+        cycle_momentum=False,
+    )
+    started = time.perf_counter()
+    for _ in range(train.max_epochs):
+        model.train()
+        order = torch.from_numpy(rows)[torch.randperm(len(rows))]
+        for number in range(steps):
+            batch = order[number * train.batch_size : (number + 1) * train.batch_size]
+            loss = F.cross_entropy(
+                step.augmented_logits(waveforms[batch]),
+                labels[batch],
+                label_smoothing=train.label_smoothing,
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        class_probabilities(model, dataset.array("waveforms"), held_out)
+    took = time.perf_counter() - started
+    return train.max_epochs * steps * train.batch_size / took
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long it takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def report(what: str, other: str, unit: str, pairs: list[tuple[float, float]]) -> None:
+    """Median of the pairs' ratios, and how they spread."""
+    ratios = [ours / theirs for ours, theirs in pairs]
+    ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
+    print(
+        f"{what}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}, "
+        f"{len(pairs)} pairs) of {other}: {ours:,.0f} against {theirs:,.0f} {unit}"
+    )
+
+
+if __name__ == "__main__":
+    main()

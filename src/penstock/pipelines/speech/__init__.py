@@ -1,0 +1,1 @@
+"""Spoken words in folders, one per word: which word, also from a voice never heard before."""

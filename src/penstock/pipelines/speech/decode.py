@@ -1,0 +1,161 @@
+"""From the bytes of one sound file to the waveform the network hears, and back."""
+
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+import soxr
+
+from .params import RATE
+
+FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG")
+RATES = (2_000, 768_000)  # of a file, lowest and highest
+MOST_CHANNELS = 64
+FULL = 0.999  # of full scale: a sample at least so large is clipped
+SILENCE = 10 ** (-60 / 20)  # of full scale: a recording that is nowhere louder is silent
+STREAMED = 2**31 - 2**16  # bytes: a header that promises more was written before the sound
+SETTLED = 2  # samples: a window that would move by no more stays
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A whole recording as mono at RATE, and what its file said.
+
+    Attributes:
+        waveform: float32 from -1 to 1, shape (samples,).
+        rate: of the file, samples a second.
+        channels: likewise.
+        encoding: how the file stores it, `WAV PCM_16` say.
+        seconds: its length.
+        peak: largest absolute value, 1 is full scale.
+        clipped: share of the samples at full scale.
+    """
+
+    waveform: np.ndarray
+    rate: int
+    channels: int
+    encoding: str
+    seconds: float
+    peak: float
+    clipped: float
+
+
+def decode(content: bytes, samples: int, least: float, most: float) -> np.ndarray:
+    """Decode one sound file to the part of it that holds the word.
+
+    Args:
+        content: WAV, FLAC or OGG of any rate, width and number of channels.
+        samples: length of the answer, at RATE.
+        least: seconds a recording must have.
+        most: seconds it may have, checked before anything is decoded.
+
+    Returns:
+        int16, shape (samples,).
+
+    Raises:
+        ValueError: not a sound file, damaged, empty, silent, too short or too long.
+    """
+    return centre(open_recording(content, least, most).waveform, samples)
+
+
+def open_recording(content: bytes, least: float, most: float) -> Recording:
+    """Decode a whole recording, and say what its header says; raises as `decode` does."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            _check_header(file, least, most)
+            rate, channels = file.samplerate, file.channels
+            encoding = f"{file.format} {file.subtype}"
+            # Never more than the header promised, whatever the decoder finds.
+            sound = file.read(file.frames, dtype="float32", always_2d=True)
+            missing = _missing_bytes(file) or (file.frames - len(sound)) * channels
+    except soundfile.LibsndfileError as error:
+        if content[:4] not in (b"RIFF", b"RF64", b"riff", b"fLaC", b"OggS"):
+            raise ValueError("not a sound file; expected WAV, FLAC or OGG") from None
+        raise ValueError(f"damaged sound file: {str(error.error_string).rstrip('.')}") from None
+    if missing:
+        raise ValueError("cut off: part of the sound that its header promises is missing")
+    if not np.isfinite(sound).all():
+        raise ValueError("damaged: it holds samples that are no numbers (NaN or infinite)")
+    seconds = len(sound) / rate
+    peaks = np.abs(sound)
+    peak, clipped = float(peaks.max()), float((peaks >= FULL).any(1).mean())
+    if peak < SILENCE:
+        raise ValueError("silent: it is nowhere louder than -60 dB of full scale")
+    mono = sound.mean(1)
+    if rate != RATE:
+        mono = soxr.resample(mono, rate, RATE)
+    return Recording(mono, rate, channels, encoding, seconds, peak, clipped)
+
+
+def centre(waveform: np.ndarray, samples: int) -> np.ndarray:
+    """Cut out `samples` about the middle of the energy; silence stands where nothing was said.
+
+    The window starts where it holds most energy and moves to the middle of what it holds until
+    that is its own middle (mean shift; Comaniciu and Meer 2002). So a word ends up in the middle
+    wherever in the recording it is, and what was cut out before stays as it is.
+
+    Args:
+        waveform: from -1 to 1, shape (any,).
+        samples: length of the window.
+
+    Returns:
+        int16, shape (samples,).
+    """
+    sound = np.rint(waveform * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int64)
+    # Before and after the recording as much silence as a window can reach into.
+    energy = np.pad(np.cumsum(sound**2), (samples + 1, samples), mode="edge")
+    energy[: samples + 1] = 0
+    moment = np.pad(np.cumsum(sound**2 * np.arange(len(sound))), (samples + 1, samples), "edge")
+    moment[: samples + 1] = 0
+    start = _loudest(energy, samples) if len(sound) != samples else 0
+    for _ in range(len(sound)):
+        low, high = start + samples, start + 2 * samples  # places in the sums
+        held = energy[high] - energy[low]
+        middle = (moment[high] - moment[low]) / held if held else start + samples / 2
+        moved = int(np.rint(middle - samples / 2))
+        if abs(moved - start) <= SETTLED:
+            break
+        start = moved
+    padded = np.pad(sound, samples)
+    return padded[start + samples : start + 2 * samples].astype(np.int16)
+
+
+def encode(waveform: np.ndarray) -> bytes:
+    """Encode an int16 waveform at RATE as a WAV file that decodes to the same samples."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, waveform, RATE, "PCM_16", format="WAV")
+    return buffer.getvalue()
+
+
+def _loudest(energy: np.ndarray, samples: int) -> int:
+    """Start of the window that holds most energy; the middle one of several."""
+    held = energy[samples:] - energy[:-samples]
+    best = np.flatnonzero(held == held.max())
+    return int((best[0] + best[-1]) // 2) - samples
+
+
+def _missing_bytes(file: soundfile.SoundFile) -> int:
+    """How many bytes of sound a WAV header promises that are not there."""
+    found = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
+    promised, there = map(int, found.groups()) if found else (0, 0)
+    # A recorder that writes to a pipe leaves the length open: all ones, or nearly.
+    return promised - there if there < promised < STREAMED else 0
+
+
+def _check_header(file: soundfile.SoundFile, least: float, most: float) -> None:
+    low, high = RATES
+    if file.format not in FORMATS:
+        raise ValueError(f"a {file.format} file; expected WAV, FLAC or OGG")
+    if not low <= file.samplerate <= high:
+        raise ValueError(f"{file.samplerate:,} samples a second; expected {low:,} to {high:,}")
+    if file.channels > MOST_CHANNELS:
+        raise ValueError(f"{file.channels} channels; expected at most {MOST_CHANNELS}")
+    if not file.frames:
+        raise ValueError("empty: no samples")
+    seconds = file.frames / file.samplerate
+    if seconds > most:
+        raise ValueError(f"too long: {seconds:,.1f} s; at most {most:g} s")
+    if seconds < least:
+        raise ValueError(f"too short: {seconds:.3f} s; at least {least:g} s")

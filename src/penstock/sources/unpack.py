@@ -1,0 +1,49 @@
+"""Archives that were downloaded: unpacked into a folder, and nowhere else."""
+
+import shutil
+import sys
+import tarfile
+import zlib
+from pathlib import Path
+
+from ..errors import PenstockError
+
+MOST_FILES = 2_000_000
+GROWTH = 200  # times its size that an archive may unpack to
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar file, compressed or not; the folder gets its name when it is whole.
+
+    Members that lead out of the folder, links out of it and devices end it (tarfile's `data`
+    filter), and so does more than an honest archive of its size can hold.
+
+    Raises:
+        PenstockError: damaged, or not to be trusted.
+    """
+    from tqdm import tqdm
+
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    room = GROWTH * archive.stat().st_size
+    try:
+        with tarfile.open(archive) as members:
+            bar = tqdm(members, unit="file", leave=False, disable=not sys.stderr.isatty())
+            for number, member in enumerate(bar, 1):
+                room -= member.size
+                if room < 0 or number > MOST_FILES:
+                    raise PenstockError(
+                        f"{archive}: unpacks to more than {GROWTH} times its size or "
+                        f"{MOST_FILES:,} files; expected less; do not trust it"
+                    )
+                members.extract(member, partial, filter="data")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise PenstockError(
+            f"{archive}: cannot be unpacked into {folder} ({' '.join(str(error).split())}); "
+            "expected a tar file that stays within its folder; remove it and download it again"
+        ) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
