@@ -49,7 +49,6 @@ from penstock.pipelines.speech.train import learner
 from penstock.stages.train import train_network
 
 PARAMS: Any = default_params("speech")
-SEEDS = range(3)
 RECIPE = CNN(features="mfcc", normalise="none", mels=128, window=2048, hop=512, f_min=0.0)
 PLAINLY = {
     **{"optimizer": "adam", "learning_rate": 0.001, "schedule": "constant", "weight_decay": 0.0},
@@ -84,11 +83,14 @@ def main() -> None:
     what = ["choose", "pairs", "strangers", "takes", "commands", "frontend", "ingest", "train"]
     parser.add_argument("what", choices=what)
     parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=PARAMS.train.threads)
     options = parser.parse_args()
-    print(describe_hardware(), flush=True)
-    measure: Callable[[Path, int], None] = globals()[f"measure_{options.what}"]
-    measure(options.source, options.rounds)
+    globals()["PARAMS"] = with_settings(threads=options.threads)
+    print(f"{describe_hardware()}; {options.threads} threads", flush=True)
+    measure: Callable[[argparse.Namespace], None] = globals()[f"measure_{options.what}"]
+    measure(options)
 
 
 @contextmanager
@@ -129,7 +131,7 @@ def split_by(tested: np.ndarray) -> np.ndarray:
     return splits
 
 
-def measure_choose(source: Path, _: int) -> None:
+def measure_choose(options: argparse.Namespace) -> None:
     """Words of many strangers, after learning from six speakers; four times, six others each."""
     by_utterance = PARAMS.model.model_copy(update={"normalise": "utterance"})
     kinds: dict[str, dict[str, Any]] = {
@@ -140,7 +142,7 @@ def measure_choose(source: Path, _: int) -> None:
         "no augmentation": {name: PLAINLY[name] for name in AUGMENTATION},
         "the published recipe": {"model": RECIPE, **PLAINLY},
     }
-    with ingested(source) as dataset:
+    with ingested(options.source) as dataset:
         for name, settings in kinds.items():
             params = with_settings(**settings)
             found = [
@@ -151,9 +153,9 @@ def measure_choose(source: Path, _: int) -> None:
             print(f"choose: {name}: {np.mean(found):.4f} ({shown})", flush=True)
 
 
-def measure_pairs(source: Path, _: int) -> None:
+def measure_pairs(options: argparse.Namespace) -> None:
     """Two neighbours of a ring of speakers left out: for each, the accuracy on the other."""
-    with ingested(source) as dataset:
+    with ingested(options.source) as dataset:
         speakers = dataset.index["speaker"].to_numpy()
         ring = np.unique(speakers)
         for name, settings in CANDIDATES.items():
@@ -185,19 +187,20 @@ def few_speakers(dataset: Dataset, group: int) -> np.ndarray:
     return splits
 
 
-def measure_strangers(source: Path, _: int) -> None:
+def measure_strangers(options: argparse.Namespace) -> None:
     """Every speaker left out in turn: ours and the published recipe, three seeds each."""
-    with ingested(source) as dataset:
+    with ingested(options.source) as dataset:
         speakers = dataset.index["speaker"].to_numpy()
         for name, params in {"ours": with_settings(), "the recipe": published()}.items():
             table: dict[str, list[float]] = {}
-            for number in SEEDS:
+            for number in options.seeds:
                 started = time.perf_counter()
                 for speaker in np.unique(speakers):
                     correct, _ = accuracy(
                         dataset, split_by(speakers == speaker), reseeded(params, number)
                     )
                     table.setdefault(str(speaker), []).append(float(correct.mean()))
+                    print(f"  {speaker}: {correct.mean():.4f}", flush=True)
                 means = [values[-1] for values in table.values()]
                 print(
                     f"strangers, {name}, seed {number}: mean {np.mean(means):.4f}, worst "
@@ -224,26 +227,26 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean() - half), float(min(1, values.mean() + half))
 
 
-def measure_takes(source: Path, _: int) -> None:
+def measure_takes(options: argparse.Namespace) -> None:
     """Recordings 0 to 4 of each speaker and word as test, all others to learn from."""
-    with ingested(source, split="pattern", test_pattern=r"_[0-4]\.wav$") as dataset:
-        compare_on_test("takes", dataset)
+    with ingested(options.source, split="pattern", test_pattern=r"_[0-4]\.wav$") as dataset:
+        compare_on_test("takes", dataset, options.seeds)
 
 
-def measure_commands(source: Path, _: int) -> None:
+def measure_commands(options: argparse.Namespace) -> None:
     """A fifth of the speakers as test, all others to learn from."""
-    with ingested(source) as dataset:
-        compare_on_test("commands", dataset)
+    with ingested(options.source) as dataset:
+        compare_on_test("commands", dataset, options.seeds)
 
 
-def compare_on_test(what: str, dataset: Dataset) -> None:
+def compare_on_test(what: str, dataset: Dataset, seeds: list[int]) -> None:
     """Ours and the published recipe on the test split, three seeds each."""
     tested = (dataset.index["split"] == "test").to_numpy()
     speakers = dataset.index["speaker"][tested].nunique()
     print(f"{what}: {tested.sum()} test recordings of {speakers} speakers; {(~tested).sum()} rest")
     for name, params in {"ours": with_settings(), "the recipe": published()}.items():
         found, seconds = [], []
-        for number in SEEDS:
+        for number in seeds:
             correct, took = accuracy(dataset, split_by(tested), reseeded(params, number))
             found.append(correct)
             seconds.append(took)
@@ -251,7 +254,7 @@ def compare_on_test(what: str, dataset: Dataset) -> None:
         middle = sorted(found, key=lambda it: it.mean())[len(found) // 2]
         low, high = proportion_interval(int(middle.sum()), len(middle))
         print(
-            f"{what}, {name}: accuracy {shown} (seeds 0 to 2); of the median {low:.4f} to "
+            f"{what}, {name}: accuracy {shown} (seeds {seeds}); of the median {low:.4f} to "
             f"{high:.4f} (95 %); training {max(seconds):.0f} s at most",
             flush=True,
         )
@@ -268,9 +271,9 @@ def reseeded(params: Params, number: int) -> Params:
     return params.model_copy(update={"train": train})
 
 
-def measure_frontend(source: Path, rounds: int) -> None:
+def measure_frontend(options: argparse.Namespace) -> None:
     """Our MFCC of batches against librosa's, file by file, of the same clips."""
-    with ingested(source) as dataset:
+    with ingested(options.source) as dataset:
         waveforms = np.array(dataset.array("waveforms")[:1024])
     ours = torch.nn.Sequential(LogMel(RATE, 512, 256, 40, 50.0, 8000.0, 80.0), Cepstrum(40, 13))
     settings = {"sr": RATE, "n_mfcc": 13, "n_fft": 512, "hop_length": 256}
@@ -290,19 +293,19 @@ def measure_frontend(source: Path, rounds: int) -> None:
     print(f"front end: largest difference {difference:.1e}")
     pairs = [
         (len(sounds) / seconds(in_batches), len(sounds) / seconds(file_by_file))
-        for _ in range(rounds)
+        for _ in range(options.rounds)
     ]
     report("front end", "librosa, file by file", "clips/s", pairs)
 
 
-def measure_ingest(source: Path, rounds: int) -> None:
+def measure_ingest(options: argparse.Namespace) -> None:
     """The stage's reading, with all its checks, against soundfile in a loop."""
-    files = sorted(source.rglob("*.wav"))
+    files = sorted(options.source.rglob("*.wav"))
     pairs = []
-    for _ in range(rounds):
+    for _ in range(options.rounds):
 
         def ours() -> None:
-            with ingested(source):
+            with ingested(options.source):
                 pass
 
         pairs.append(
@@ -314,13 +317,13 @@ def measure_ingest(source: Path, rounds: int) -> None:
     report("ingest", "soundfile alone, one process, no resampling", "files/s", pairs)
 
 
-def measure_train(source: Path, rounds: int) -> None:
+def measure_train(options: argparse.Namespace) -> None:
     """The train stage against a plain loop over the same batches, network and augmentation."""
     params = with_settings(max_epochs=2, min_steps=0)
-    with ingested(source) as dataset:
+    with ingested(options.source) as dataset:
         train_loop(dataset, params)  # warm up
         pairs = []
-        for number in range(rounds):
+        for number in range(options.rounds):
             both = [lambda: train_stage(dataset, params), lambda: train_loop(dataset, params)]
             turns = both if number % 2 else both[::-1]
             found = [turn() for turn in turns]

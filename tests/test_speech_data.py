@@ -14,6 +14,7 @@ from penstock.datasets.dataset import Dataset, DatasetWriter, digest_files
 from penstock.datasets.profile import tables
 from penstock.errors import PenstockError
 from penstock.params_help import default_params
+from penstock.pipelines.speech import decode as decode_module
 from penstock.pipelines.speech.decode import centre, decode, encode, open_recording
 from penstock.pipelines.speech.expectations import expectations
 from penstock.pipelines.speech.ingest import find_speaker, ingest
@@ -138,6 +139,19 @@ def test_an_hour_is_refused_by_its_header_alone(monkeypatch):
     monkeypatch.setattr(soundfile.SoundFile, "read", None)
     with pytest.raises(ValueError, match=r"too long: 3,600.0 s"):
         decode(hour, **LIMITS)
+
+
+def test_a_header_that_promises_too_much_is_refused(monkeypatch):
+    monkeypatch.setattr(decode_module, "MOST_FRAMES", 1000)
+    with pytest.raises(ValueError, match="too large: 6,400 samples a channel; at most 1,000"):
+        decode(saved(tone()), **LIMITS)
+
+
+def test_blocks_do_not_show(monkeypatch):
+    content = saved(tone(channels=3), 48_000)
+    whole = decode(content, **LIMITS)
+    monkeypatch.setattr(decode_module, "BLOCK", 1000)
+    assert np.array_equal(decode(content, **LIMITS), whole)
 
 
 @settings(max_examples=300, deadline=None)

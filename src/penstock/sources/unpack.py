@@ -4,7 +4,7 @@ import shutil
 import sys
 import tarfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import PenstockError
 
@@ -15,8 +15,8 @@ GROWTH = 200  # times its size that an archive may unpack to
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar file, compressed or not; the folder gets its name when it is whole.
 
-    Members that lead out of the folder, links out of it and devices end it (tarfile's `data`
-    filter), and so does more than an honest archive of its size can hold.
+    Nothing but files and folders within it is taken: a member that leads out of the folder, a link
+    or a device ends it, and so does more than an honest archive of its size can hold.
 
     Raises:
         PenstockError: damaged, or not to be trusted.
@@ -37,7 +37,7 @@ def unpack(archive: Path, folder: Path) -> None:
                         f"{archive}: unpacks to more than {GROWTH} times its size or "
                         f"{MOST_FILES:,} files; expected less; do not trust it"
                     )
-                members.extract(member, partial, filter="data")
+                _write(archive, members, member, partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
@@ -47,3 +47,20 @@ def unpack(archive: Path, folder: Path) -> None:
         ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(archive: Path, members: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    # tarfile's own filters came with Python 3.11.4 only.
+    if member.isdir():
+        return
+    path = PurePosixPath(member.name)
+    content = members.extractfile(member) if member.isfile() else None
+    if content is None or path.is_absolute() or ".." in path.parts:
+        raise PenstockError(
+            f"{archive}: cannot be unpacked: it holds {member.name!r}, which is no file within its "
+            "folder; do not trust it"
+        )
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("xb") as out:
+        shutil.copyfileobj(content, out)

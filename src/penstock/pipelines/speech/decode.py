@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -13,6 +14,8 @@ from .params import RATE
 FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG")
 RATES = (2_000, 768_000)  # of a file, lowest and highest
 MOST_CHANNELS = 64
+MOST_FRAMES = 2**28  # an hour and a half at 48 kHz: 1 GB as mono
+BLOCK = 2**16  # frames read at a time
 FULL = 0.999  # of full scale: a sample at least so large is clipped
 SILENCE = 10 ** (-60 / 20)  # of full scale: a recording that is nowhere louder is silent
 STREAMED = 2**31 - 2**16  # bytes: a header that promises more was written before the sound
@@ -65,28 +68,48 @@ def open_recording(content: bytes, least: float, most: float) -> Recording:
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             _check_header(file, least, most)
-            rate, channels = file.samplerate, file.channels
+            sound = _read(file)
             encoding = f"{file.format} {file.subtype}"
-            # Never more than the header promised, whatever the decoder finds.
-            sound = file.read(file.frames, dtype="float32", always_2d=True)
-            missing = _missing_bytes(file) or (file.frames - len(sound)) * channels
+            missing = _missing_bytes(file) or file.frames - len(sound.mono)
+            rate, channels = file.samplerate, file.channels
     except soundfile.LibsndfileError as error:
         if content[:4] not in (b"RIFF", b"RF64", b"riff", b"fLaC", b"OggS"):
             raise ValueError("not a sound file; expected WAV, FLAC or OGG") from None
         raise ValueError(f"damaged sound file: {str(error.error_string).rstrip('.')}") from None
     if missing:
         raise ValueError("cut off: part of the sound that its header promises is missing")
-    if not np.isfinite(sound).all():
-        raise ValueError("damaged: it holds samples that are no numbers (NaN or infinite)")
-    seconds = len(sound) / rate
-    peaks = np.abs(sound)
-    peak, clipped = float(peaks.max()), float((peaks >= FULL).any(1).mean())
-    if peak < SILENCE:
+    if sound.peak < SILENCE:
         raise ValueError("silent: it is nowhere louder than -60 dB of full scale")
-    mono = sound.mean(1)
-    if rate != RATE:
-        mono = soxr.resample(mono, rate, RATE)
-    return Recording(mono, rate, channels, encoding, seconds, peak, clipped)
+    frames = len(sound.mono)
+    return Recording(
+        waveform=sound.mono if rate == RATE else soxr.resample(sound.mono, rate, RATE),
+        rate=rate,
+        channels=channels,
+        encoding=encoding,
+        seconds=frames / rate,
+        peak=sound.peak,
+        clipped=sound.clipped / frames,
+    )
+
+
+class _Sound(NamedTuple):
+    """The mean of all channels, (frames,); the largest value of any; frames at full scale."""
+
+    mono: np.ndarray
+    peak: float
+    clipped: int
+
+
+def _read(file: soundfile.SoundFile) -> _Sound:
+    """Read block by block: of many channels only their mean is held."""
+    parts, peak, clipped = [], 0.0, 0
+    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        if not np.isfinite(block).all():
+            raise ValueError("damaged: it holds samples that are no numbers (NaN or infinite)")
+        loudest = np.abs(block).max(1)
+        peak, clipped = max(peak, float(loudest.max())), clipped + int((loudest >= FULL).sum())
+        parts.append(block.mean(1))
+    return _Sound(np.concatenate(parts or [np.empty(0, np.float32)]), peak, clipped)
 
 
 def centre(waveform: np.ndarray, samples: int) -> np.ndarray:
@@ -157,5 +180,7 @@ def _check_header(file: soundfile.SoundFile, least: float, most: float) -> None:
     seconds = file.frames / file.samplerate
     if seconds > most:
         raise ValueError(f"too long: {seconds:,.1f} s; at most {most:g} s")
+    if file.frames > MOST_FRAMES:
+        raise ValueError(f"too large: {file.frames:,} samples a channel; at most {MOST_FRAMES:,}")
     if seconds < least:
         raise ValueError(f"too short: {seconds:.3f} s; at least {least:g} s")
