@@ -125,7 +125,7 @@ def test_a_served_flow_fires_and_leaves_its_table(project, server, tmp_path):
         return runs if len(runs) >= 2 else None
 
     try:
-        runs = wait_for(finished, 120)
+        runs = wait_for(finished, 240)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
