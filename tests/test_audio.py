@@ -35,7 +35,7 @@ def speechlike(seed, samples=RATE):
 
 
 # Every combination of what params.yaml offers, at the ends of each range and in between.
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     window=st.sampled_from([128, 400, 512, 777, 2048, 4096]),
     hop=st.sampled_from([40, 160, 256, 511, 2048]),
