@@ -8,7 +8,8 @@ say also lies in the pipeline's folder, and `complete_run` fills in what the run
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import pandas as pd
@@ -23,7 +24,7 @@ from ..processes import describe_process
 from ..project import Workspace
 from .lineage import lineage_tags
 from .reconcile import PROCESS_TAG, end_dead_runs
-from .store import connect, experiment_id
+from .store import connect, experiment_id, write_apart
 
 MODEL_TAG = "penstock.model_sha256"
 EVERY = 1.0  # seconds between writes of curves: epochs of milliseconds must not wait for a store
@@ -31,7 +32,10 @@ MOST = 900  # points at a time; MLflow takes 1,000
 
 
 class RunRecorder:
-    """Records a training while it runs; when the store fails, says so once and lets it go on."""
+    """Records a training while it runs; when the store fails, says so once and lets it go on.
+
+    Training does not wait for the store, and Ctrl-C cannot break off a write.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -41,12 +45,17 @@ class RunRecorder:
         self.connected = True
         self._points: list[Metric] = []
         self._written = 0.0
-        with self._forgiving():
-            client = connect(workspace.root)
-            end_dead_runs(workspace, client)
-            self.run_id = _create_run(client, workspace).info.run_id
-            self.client = client
-            log_parameters(client, self.run_id, workspace)
+
+    def open(self) -> None:
+        """Open the run, and end those whose process is gone."""
+        self._write(self._open).result()
+
+    def _open(self) -> None:
+        client = connect(self.workspace.root)
+        end_dead_runs(self.workspace, client)
+        self.run_id = _create_run(client, self.workspace).info.run_id
+        self.client = client
+        log_parameters(client, self.run_id, self.workspace)
 
     def log_epoch(self, epoch: dict[str, float]) -> None:
         """Add one epoch to the run's curves; written with others that follow within a second."""
@@ -55,40 +64,43 @@ class RunRecorder:
             self._write_points()
 
     def _write_points(self) -> None:
-        with self._forgiving():
-            if self.client and self.connected and self._points:
-                self.client.log_batch(self.run_id, self._points)
+        if points := self._points:
+            self._write_open(lambda client: client.log_batch(self.run_id, points))
         self._points, self._written = [], time.monotonic()
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Log metrics that have no steps."""
-        with self._forgiving():
-            if self.client and self.connected:
-                log_metrics(self.client, self.run_id, metrics)
+        self._write_open(lambda client: log_metrics(client, self.run_id, metrics))
 
     def log_text(self, text: str, file: str) -> None:
         """Add a small file to the run's artifacts."""
-        with self._forgiving():
-            if self.client and self.connected:
-                self.client.log_text(self.run_id, text, file)
+        self._write_open(lambda client: client.log_text(self.run_id, text, file))
 
     def end(self, status: str, tags: dict[str, str]) -> None:
         """End the run, FINISHED, FAILED or KILLED, and tag it; tried even if the store was lost."""
         self._write_points()
-        with self._forgiving():
-            if self.client:
-                entities = [RunTag(key, value[:5000]) for key, value in tags.items()]
-                self.client.log_batch(self.run_id, tags=entities)
-                self.client.set_terminated(self.run_id, status)
+        self._write(lambda: self._end(status, tags)).result()
 
-    @contextmanager
-    def _forgiving(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # whatever a store or network throws: training goes on
-            if self.connected:
-                _say_lost(self.workspace, error)
-            self.connected = False
+    def _end(self, status: str, tags: dict[str, str]) -> None:
+        if self.client:
+            entities = [RunTag(key, value[:5000]) for key, value in tags.items()]
+            self.client.log_batch(self.run_id, tags=entities)
+            self.client.set_terminated(self.run_id, status)
+
+    def _write_open(self, write: Callable[[MlflowClient], object]) -> None:
+        """Write if the run is open by then, and the store was not lost."""
+        self._write(lambda: self.client and self.connected and write(self.client))
+
+    def _write(self, write: Callable[[], object]) -> "Future[None]":
+        def try_to_write() -> None:
+            try:
+                write()
+            except Exception as error:  # whatever a store or network throws: training goes on
+                if self.connected:
+                    _say_lost(self.workspace, error)
+                self.connected = False
+
+        return write_apart(try_to_write)
 
 
 @contextmanager
@@ -104,6 +116,7 @@ def opened_run(workspace: Workspace) -> Iterator[RunRecorder]:
     """Open a run for a block of work; it ends FINISHED, FAILED or KILLED, whatever happens."""
     recorder = RunRecorder(workspace)
     try:
+        recorder.open()
         yield recorder
     except Exception as error:
         recorder.end("FAILED", {"penstock.reason": f"{type(error).__name__}: {error}"})
@@ -168,7 +181,7 @@ def complete_run(workspace: Workspace) -> tuple[MlflowClient, str]:
 def try_complete_run(workspace: Workspace) -> None:
     """Complete the run if the store can be reached; say how to log later if not."""
     try:
-        complete_run(workspace)
+        write_apart(lambda: complete_run(workspace)).result()
     except Exception as error:  # whatever a store or network throws: the results are on disk
         _say_lost(workspace, error)
 

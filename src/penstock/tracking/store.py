@@ -2,8 +2,11 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 
@@ -18,6 +21,18 @@ from mlflow.exceptions import MlflowException as MlflowException
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow").setLevel(logging.ERROR)
+
+Result = TypeVar("Result")
+_WRITER = ThreadPoolExecutor(1, "tracking")
+
+
+def write_apart(write: Callable[[], Result]) -> "Future[Result]":
+    """Write to a store in a thread of its own, after all that was to be written before.
+
+    Ctrl-C interrupts the main thread only. A write that it broke off would leave SQLite's database
+    locked to this process, and the run could no longer be ended.
+    """
+    return _WRITER.submit(write)
 
 
 def tracking_uri(root: Path) -> str:
