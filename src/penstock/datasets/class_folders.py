@@ -2,11 +2,11 @@
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import PenstockError
+from .examples import Example, Read
 from .source import leads_out
 
 
@@ -21,6 +21,10 @@ class ClassFolders:
 
     files: dict[str, list[str]] = field(default_factory=dict)
     rejected: list[tuple[str, str]] = field(default_factory=list)
+
+    def all_files(self) -> list[str]:
+        """The files of all class folders, by name."""
+        return sorted(file for part in self.files.values() for file in part)
 
 
 def list_class_folders(source: Path, ignored: tuple[str, ...] = ()) -> ClassFolders:
@@ -54,27 +58,28 @@ def list_class_folders(source: Path, ignored: tuple[str, ...] = ()) -> ClassFold
     return found
 
 
-def usable_classes(
-    source: Path, found: ClassFolders, usable: Callable[[Path], bool], kind: str
-) -> list[str]:
-    """List the classes: labels are numbered before all files are decoded.
+def usable_classes(source: Path, found: ClassFolders, read: Read, kind: str) -> list[str]:
+    """List the classes, before all files are decoded: labels are numbers from the first row on.
 
-    A folder in which no file is usable is no class, and is rejected.
+    A folder in which no file can be taken is no class, and joins what is rejected in `found`.
 
     Args:
         source: the folder that holds the class folders.
         found: what it holds.
-        usable: whether a file can be decoded.
+        read: a file -> an example, or why it is none.
         kind: what a file is to be, `image` say.
 
     Raises:
         PenstockError: fewer than two classes.
     """
     classes = [
-        name for name, files in found.files.items() if any(usable(source / file) for file in files)
+        name
+        for name, files in found.files.items()
+        if any(isinstance(read(source / file), Example) for file in files)
     ]
-    for name in sorted(found.files.keys() - set(classes)):
-        found.rejected.append((name, f"class folder with no {kind}"))
+    found.rejected += [
+        (name, f"class folder with no {kind}") for name in found.files if name not in classes
+    ]
     if len(classes) < 2:
         raise PenstockError(
             f"{source}: {len(classes)} folders with {kind}s ({', '.join(classes) or 'none'}); "

@@ -1,15 +1,26 @@
-"""Decoded files become examples: each content once, written in chunks."""
+"""Many files become examples: decoded in parallel, each content once, written in chunks."""
 
-from collections.abc import Mapping
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from .dataset import DatasetWriter
+from .examples import Example, Read
 from .splits import Splitter
 
 CHUNK, CHUNK_BYTES = 256, 2**26  # examples written at a time: so many, and no more bytes
+AHEAD = 4  # files read ahead for each worker, so that memory stays flat
+
+# A file and what it became -> its label, group, ..., or the reason why it is not taken.
+Place = Callable[[str, Example], dict[str, Any] | str]
 
 
 class Collector:
@@ -41,17 +52,34 @@ class Collector:
         self._rows: list[dict[str, Any]] = []
         self._values: list[np.ndarray] = []
 
-    def take(self, row: dict[str, Any], values: np.ndarray) -> None:
-        """Keep an example, or reject it if its content (`sha256`) was seen before."""
+    def collect(self, source: Path, files: Sequence[str], read: Read, place: Place) -> None:
+        """Read all files of a source; each is taken, or rejected with the reason."""
+        bar = tqdm(
+            _in_order(lambda file: read(source / file), files),
+            total=len(files),
+            unit=self.kind,
+            disable=not sys.stderr.isatty(),
+            leave=False,
+        )
+        for file, example in zip(files, bar, strict=True):
+            placed = example if isinstance(example, str) else place(file, example)
+            if isinstance(example, str) or isinstance(placed, str):
+                self.writer.reject(file, str(placed))
+            else:
+                self._take({"id": file, "split": "", **placed, **example.columns}, example.values)
+        self._flush()
+
+    def _take(self, row: dict[str, Any], values: np.ndarray) -> None:
+        """Keep an example, unless its content was seen before."""
         if (first := self._seen.setdefault(row["sha256"], row["id"])) != row["id"]:
             self.writer.reject(row["id"], f"the same {self.kind} as {first}")
             return
-        self._rows.append({"id": row["id"], "split": "", **row})
+        self._rows.append(row)
         self._values.append(values)
         if len(self._rows) >= max(1, min(CHUNK, CHUNK_BYTES // values.nbytes)):
-            self.flush()
+            self._flush()
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Write what is kept."""
         if not self._rows:
             return
@@ -60,3 +88,18 @@ class Collector:
         self.writer.add(rows, {self.array: np.stack(self._values)})
         self._rows.clear()
         self._values.clear()
+
+
+def _in_order(
+    work: Callable[[str], Example | str], files: Sequence[str]
+) -> Iterator[Example | str]:
+    """Work on files in a thread for each core, a few ahead; answer in their order."""
+    workers = os.cpu_count() or 1
+    pending: deque[Future[Example | str]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for file in files:
+            pending.append(pool.submit(work, file))
+            if len(pending) > AHEAD * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

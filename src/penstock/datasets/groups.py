@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ..errors import PenstockError
+from .class_folders import ClassFolders
 
 COLUMNS = ("group", "patient", "slide", "source_tile", "speaker")
 OTHERS = ("file", "label")
@@ -15,7 +16,7 @@ def read_groups(file: Path) -> dict[str, str]:
     """Read the group of each file that is listed; nothing if there is no groups.csv.
 
     Columns: `file`, relative to the folder of groups.csv, and one of `group`, `patient`, `slide`,
-    `source_tile`; failing those, the last column that is not `file` or `label`.
+    `source_tile`, `speaker`; failing those, the last column that is not `file` or `label`.
 
     Raises:
         PenstockError: unreadable, a column or a value missing, a path that leads out of the
@@ -37,6 +38,13 @@ def read_groups(file: Path) -> dict[str, str]:
                 f"{groups[path.as_posix()]} above; expected one group; keep the right line"
             )
     return groups
+
+
+def not_there(groups: dict[str, str], found: ClassFolders) -> Iterator[tuple[str, str]]:
+    """Yield each file that is listed and not in the source, with that as its reason."""
+    there = {name for name, _ in found.rejected}.union(found.all_files())
+    for name in sorted(groups.keys() - there):
+        yield name, "listed in groups.csv, not there"
 
 
 def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
