@@ -12,7 +12,6 @@ without one the images are the pipeline's sample.
 import argparse
 import io
 import shutil
-import statistics
 import tempfile
 import threading
 import time
@@ -27,6 +26,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from torch.nn import functional as F
 
 from hardware import describe_hardware
+from pairs import compare, per_second
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.learning.imaging import RandomAffine, StainJitter
 from penstock.learning.learner import make_optimizer
@@ -66,12 +66,23 @@ def main() -> None:
 def measure_ingest(source: Path, folder: Path, rounds: int) -> None:
     """The stage's reading, with all its checks, against opening and resizing in a loop."""
     files = [path for path in sorted(source.rglob("*.*")) if path.suffix not in (".csv", ".md")]
-    pairs = []
-    for number in range(rounds):
-        ours = seconds(lambda number=number: run_ingest(source, folder / f"dataset{number}"))
-        theirs = seconds(lambda: [decode_plainly(file) for file in files])
-        pairs.append((len(files) / ours, len(files) / theirs))
-    report("ingest", "Pillow alone, one process", "images/s", pairs)
+
+    def ours() -> None:
+        shutil.rmtree(folder / "dataset", ignore_errors=True)
+        run_ingest(source, folder / "dataset")
+
+    def theirs() -> None:
+        for file in files:
+            decode_plainly(file)
+
+    compare(
+        "ingest",
+        lambda: per_second(len(files), ours),
+        "Pillow alone, one process",
+        lambda: per_second(len(files), theirs),
+        "images/s",
+        rounds,
+    )
 
 
 def run_ingest(source: Path, folder: Path) -> Dataset:
@@ -154,14 +165,14 @@ def measure_augment(_: Path, __: Path, rounds: int) -> None:
         for _ in range(BATCHES):
             np.stack([change(it, random, stains) for it in batch])
 
-    pairs = [
-        (
-            images / seconds(lambda: [ours(tensor) for _ in range(BATCHES)]),
-            images / seconds(one_by_one),
-        )
-        for _ in range(rounds)
-    ]
-    report("batches", "image by image with Pillow", f"images/s of {SIZE} pixels", pairs)
+    compare(
+        "batches",
+        lambda: per_second(images, lambda: [ours(tensor) for _ in range(BATCHES)]),
+        "image by image with Pillow",
+        lambda: per_second(images, one_by_one),
+        f"images/s of {SIZE} pixels",
+        rounds,
+    )
     compare_kornia(tensor, rounds)
 
 
@@ -203,25 +214,27 @@ def compare_kornia(tensor: torch.Tensor, rounds: int) -> None:
         RandomAffine(train.rotation, train.shift, train.flips), StainJitter(0.0, train.brightness)
     )
     images = BATCHES * len(tensor)
-    pairs = [
-        (
-            images / seconds(lambda: [ours(tensor) for _ in range(BATCHES)]),
-            images / seconds(lambda: [theirs(planes) for _ in range(BATCHES)]),
-        )
-        for _ in range(rounds)
-    ]
-    report("one affine grid", "kornia", "images/s", pairs)
+    compare(
+        "one affine grid",
+        lambda: per_second(images, lambda: [ours(tensor) for _ in range(BATCHES)]),
+        "kornia",
+        lambda: per_second(images, lambda: [theirs(planes) for _ in range(BATCHES)]),
+        "images/s",
+        rounds,
+    )
 
 
 def measure_train(source: Path, folder: Path, rounds: int) -> None:
     """The train stage against the loop one would write by hand, two epochs each."""
     dataset = run_ingest(source, folder / "dataset")
-    pairs = []
-    for number in range(rounds):
-        turns = [lightning, bare] if number % 2 else [bare, lightning]
-        speeds = {turn.__name__: turn(dataset, folder) for turn in turns}
-        pairs.append((speeds["lightning"], speeds["bare"]))
-    report("train stage", "bare loop", "images/s", pairs)
+    compare(
+        "train stage",
+        lambda: lightning(dataset, folder),
+        "a bare loop",
+        lambda: bare(dataset),
+        "images/s",
+        rounds,
+    )
 
 
 EPOCHS = 2
@@ -237,7 +250,7 @@ def lightning(dataset: Dataset, folder: Path) -> float:
         ].examples_per_second
 
 
-def bare(dataset: Dataset, _: Path) -> float:
+def bare(dataset: Dataset) -> float:
     """Images/s of the same training in a loop as one would write it by hand."""
     train = PARAMS.train
     seed(train)
@@ -277,25 +290,6 @@ def bare(dataset: Dataset, _: Path) -> float:
             ):
                 F.cross_entropy(model(inputs), targets)
     return EPOCHS * steps * train.batch_size / (time.perf_counter() - started)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of a piece of work."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def report(ours: str, theirs: str, unit: str, pairs: list[tuple[float, float]]) -> None:
-    """Medians of both sides and of their ratio."""
-    ratios = [first / second for first, second in pairs]
-    first, second = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(
-        f"{ours} {first:,.0f} {unit}, {theirs} {second:,.0f}: "
-        f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) "
-        f"over {len(pairs)} pairs",
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

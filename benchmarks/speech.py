@@ -18,7 +18,6 @@ Adam, 10 epochs, no augmentation) learns from the same rows in the same run.
 
 import argparse
 import io
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ import torch
 from torch.nn import functional as F
 
 from hardware import describe_hardware
+from pairs import compare, per_second
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.evaluation.inference import class_probabilities
 from penstock.evaluation.metrics import proportion_interval
@@ -73,6 +73,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "the defaults": {},
 }
 GROUPS, RICHEST = 4, 24  # of `choose`: six speakers each are learned from
+FRONTEND_BATCH, PASSES = 16, 8  # clips: what they become stays in a cache; passes in a pair
 
 
 def main() -> None:
@@ -85,10 +86,8 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--threads", type=int, default=PARAMS.train.threads)
     options = parser.parse_args()
-    globals()["PARAMS"] = with_settings(threads=options.threads)
-    print(f"{describe_hardware()}; {options.threads} threads", flush=True)
+    print(f"{describe_hardware()}; {PARAMS.train.threads} threads", flush=True)
     measure: Callable[[argparse.Namespace], None] = globals()[f"measure_{options.what}"]
     measure(options)
 
@@ -279,11 +278,11 @@ def measure_frontend(options: argparse.Namespace) -> None:
     settings = {"sr": RATE, "n_mfcc": 13, "n_fft": 512, "hop_length": 256}
     settings |= {"n_mels": 40, "fmin": 50, "fmax": 8000}
     sounds = waveforms.astype(np.float32) / 2**15
-    torch.set_num_threads(PARAMS.train.threads)
+    seed(PARAMS.train)  # threads and memory as in training
 
     def in_batches() -> np.ndarray:
         with torch.inference_mode():
-            parts = torch.from_numpy(waveforms).split(64)
+            parts = torch.from_numpy(waveforms).split(FRONTEND_BATCH)
             return torch.cat([ours(part) for part in parts]).numpy()
 
     def file_by_file() -> np.ndarray:
@@ -291,30 +290,41 @@ def measure_frontend(options: argparse.Namespace) -> None:
 
     difference = np.abs(in_batches() - file_by_file()).max()
     print(f"front end: largest difference {difference:.1e}")
-    pairs = [
-        (len(sounds) / seconds(in_batches), len(sounds) / seconds(file_by_file))
-        for _ in range(options.rounds)
-    ]
-    report("front end", "librosa, file by file", "clips/s", pairs)
+
+    def often() -> None:  # about as long as librosa takes: threads and caches settle in the first
+        for _ in range(PASSES):
+            in_batches()
+
+    compare(
+        "front end",
+        lambda: per_second(PASSES * len(sounds), often),
+        "librosa, file by file",
+        lambda: per_second(len(sounds), file_by_file),
+        "clips/s",
+        options.rounds,
+    )
 
 
 def measure_ingest(options: argparse.Namespace) -> None:
     """The stage's reading, with all its checks, against soundfile in a loop."""
     files = sorted(options.source.rglob("*.wav"))
-    pairs = []
-    for _ in range(options.rounds):
 
-        def ours() -> None:
-            with ingested(options.source):
-                pass
+    def ours() -> None:
+        with ingested(options.source):
+            pass
 
-        pairs.append(
-            (
-                len(files) / seconds(ours),
-                len(files) / seconds(lambda: [soundfile.read(file) for file in files]),
-            )
-        )
-    report("ingest", "soundfile alone, one process, no resampling", "files/s", pairs)
+    def theirs() -> None:
+        for file in files:
+            soundfile.read(file)
+
+    compare(
+        "ingest",
+        lambda: per_second(len(files), ours),
+        "soundfile alone, one process, no resampling",
+        lambda: per_second(len(files), theirs),
+        "files/s",
+        options.rounds,
+    )
 
 
 def measure_train(options: argparse.Namespace) -> None:
@@ -322,13 +332,14 @@ def measure_train(options: argparse.Namespace) -> None:
     params = with_settings(max_epochs=2, min_steps=0)
     with ingested(options.source) as dataset:
         train_loop(dataset, params)  # warm up
-        pairs = []
-        for number in range(options.rounds):
-            both = [lambda: train_stage(dataset, params), lambda: train_loop(dataset, params)]
-            turns = both if number % 2 else both[::-1]
-            found = [turn() for turn in turns]
-            pairs.append((found[0], found[1]) if number % 2 else (found[1], found[0]))
-    report("training", "a bare loop", "clips/s", pairs)
+        compare(
+            "training",
+            lambda: train_stage(dataset, params),
+            "a bare loop",
+            lambda: train_loop(dataset, params),
+            "clips/s",
+            options.rounds,
+        )
 
 
 def train_stage(dataset: Dataset, params: Params) -> float:
@@ -374,23 +385,6 @@ def train_loop(dataset: Dataset, params: Params) -> float:
         class_probabilities(model, dataset.array("waveforms"), held_out)
     took = time.perf_counter() - started
     return train.max_epochs * steps * train.batch_size / took
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """How long it takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def report(what: str, other: str, unit: str, pairs: list[tuple[float, float]]) -> None:
-    """Median of the pairs' ratios, and how they spread."""
-    ratios = [ours / theirs for ours, theirs in pairs]
-    ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
-    print(
-        f"{what}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}, "
-        f"{len(pairs)} pairs) of {other}: {ours:,.0f} against {theirs:,.0f} {unit}"
-    )
 
 
 if __name__ == "__main__":

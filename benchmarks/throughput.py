@@ -9,7 +9,6 @@ does besides hits both alike, and take turns at going first; the ratio is the me
 
 import argparse
 import io
-import statistics
 import tempfile
 import time
 from contextlib import redirect_stdout
@@ -20,6 +19,7 @@ import torch
 from torch.nn import functional as F
 
 from hardware import describe_hardware
+from pairs import compare
 from penstock.datasets.dataset import Dataset
 from penstock.learning.augmentation import RandomShift
 from penstock.learning.learner import make_optimizer
@@ -51,24 +51,20 @@ def main() -> None:
             train = params.train.model_copy(
                 update={"batch_size": batch_size, "max_epochs": EPOCHS, "min_steps": 0}
             )
-            compare(dataset, params.model_copy(update={"train": train}), options.rounds)
+            measure(dataset, params.model_copy(update={"train": train}), options.rounds)
 
 
-def compare(dataset: Dataset, params: Params, rounds: int) -> None:
-    """Run both in turn, the first pair to warm up."""
-    ours, theirs = [], []
-    for number in range(rounds + 1):
-        runs = [(ours, lightning), (theirs, bare)]
-        for results, measure in runs if number % 2 else reversed(runs):
-            rate = measure(dataset, params)
-            if number:
-                results.append(rate)
-    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-    print(
-        f"batch {params.train.batch_size}: Lightning stage {statistics.median(ours):,.0f}, "
-        f"bare loop {statistics.median(theirs):,.0f} examples/s; ratio median "
-        f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) "
-        f"over {rounds} pairs"
+def measure(dataset: Dataset, params: Params, rounds: int) -> None:
+    """Run both in turns, once each to warm up."""
+    bare(dataset, params)
+    lightning(dataset, params)
+    compare(
+        f"batch {params.train.batch_size}: Lightning stage",
+        lambda: lightning(dataset, params),
+        "a bare loop",
+        lambda: bare(dataset, params),
+        "examples/s",
+        rounds,
     )
 
 

@@ -64,7 +64,10 @@ class LogMel(nn.Module):
             pad_mode="constant",
             return_complex=True,
         )
-        return self.filters @ (spectrum.real.square() + spectrum.imag.square())
+        # Frames before bins, as they lie in memory: faster than on the transpose.
+        parts = torch.view_as_real(spectrum.transpose(1, 2))
+        power = parts[..., 0].square().addcmul_(parts[..., 1], parts[..., 1])
+        return (power @ self.filters.T).transpose(1, 2)
 
 
 class Cepstrum(nn.Module):

@@ -82,7 +82,7 @@ def scale_noise(
 
 
 class RandomGain(nn.Module):
-    """Makes each recording louder or softer."""
+    """Makes each recording louder or softer; a front end that normalises does not notice."""
 
     def __init__(self, decibels: float) -> None:
         super().__init__()
@@ -90,6 +90,8 @@ class RandomGain(nn.Module):
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Change a batch of waveforms, shape (batch, samples)."""
+        if not self.decibels:
+            return waveforms
         return waveforms * 10 ** (self.decibels / 20 * _uniform(waveforms, -1, 1))
 
 

@@ -35,11 +35,8 @@ class BroadcastBlock(nn.Module):
         """Set up for `bands` of output, after the stride."""
         super().__init__()
         self.changes = inputs != outputs or stride > 1
-        self.enter = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-        )
-        if inputs == outputs:
-            self.enter = nn.Sequential()
+        widen = [nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        self.enter = nn.Sequential(*(widen if inputs != outputs else []))
         self.over_bands = nn.Sequential(
             nn.Conv2d(outputs, outputs, (3, 1), (stride, 1), (1, 0), groups=outputs, bias=False),
             SubSpectralNorm(outputs, bands),

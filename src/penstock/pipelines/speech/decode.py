@@ -126,23 +126,19 @@ def centre(waveform: np.ndarray, samples: int) -> np.ndarray:
     Returns:
         int16, shape (samples,).
     """
-    sound = np.rint(waveform * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int64)
+    sound = np.rint(waveform * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int16)
     # Before and after the recording as much silence as a window can reach into.
-    energy = np.pad(np.cumsum(sound**2), (samples + 1, samples), mode="edge")
-    energy[: samples + 1] = 0
-    moment = np.pad(np.cumsum(sound**2 * np.arange(len(sound))), (samples + 1, samples), "edge")
-    moment[: samples + 1] = 0
-    start = _loudest(energy, samples) if len(sound) != samples else 0
-    for _ in range(len(sound)):
-        low, high = start + samples, start + 2 * samples  # places in the sums
-        held = energy[high] - energy[low]
-        middle = (moment[high] - moment[low]) / held if held else start + samples / 2
-        moved = int(np.rint(middle - samples / 2))
-        if abs(moved - start) <= SETTLED:
-            break
-        start = moved
     padded = np.pad(sound, samples)
-    return padded[start + samples : start + 2 * samples].astype(np.int16)
+    start = samples if len(sound) == samples else _loudest(padded, samples)
+    places = np.arange(samples) - samples / 2
+    for _ in range(len(sound)):
+        energy = padded[start : start + samples].astype(np.float64) ** 2
+        total = energy.sum()
+        move = int(np.rint(energy @ places / total)) if total else 0
+        if abs(move) <= SETTLED:
+            break
+        start += move
+    return padded[start : start + samples]
 
 
 def encode(waveform: np.ndarray) -> bytes:
@@ -152,11 +148,12 @@ def encode(waveform: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _loudest(energy: np.ndarray, samples: int) -> int:
+def _loudest(sound: np.ndarray, samples: int) -> int:
     """Start of the window that holds most energy; the middle one of several."""
+    energy = np.concatenate([[0], np.cumsum(sound.astype(np.int64) ** 2)])
     held = energy[samples:] - energy[:-samples]
     best = np.flatnonzero(held == held.max())
-    return int((best[0] + best[-1]) // 2) - samples
+    return int((best[0] + best[-1]) // 2)
 
 
 def _missing_bytes(file: soundfile.SoundFile) -> int:

@@ -172,8 +172,9 @@ class Train(RefitParams):
     """Largest change of speed, as a share: pitch and formants move with it."""
     time_shift: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Largest shift in time, in seconds, both ways."""
-    gain: Annotated[float, Field(ge=0, le=40)] = 6.0
-    """Largest change of loudness, in decibels, both ways."""
+    gain: Annotated[float, Field(ge=0, le=40)] = 0.0
+    """Largest change of loudness, in decibels, both ways; for a front end that does not
+    normalise, which would take it off again."""
     noise: Share = 0.5
     """Share of the recordings that get background noise."""
     noise_ratio: tuple[float, float] = Field(default=(0.0, 30.0), strict=False)
