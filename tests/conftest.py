@@ -11,7 +11,7 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 import pytest
 import torch
 
-from projects import QUICK, REAL, Project
+from projects import QUICK, REAL, Project, finish_once
 
 # Started in the background, pytest ignores Ctrl-C, and so would every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,11 +33,9 @@ def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished_project(tmp_path_factory: pytest.TempPathFactory, fresh_project: Project) -> Project:
-    """A project whose five stages have run through DVC; copy it before changing it."""
-    project = fresh_project.copy(tmp_path_factory.mktemp("finished") / "project")
-    project.run("dvc", "repro", "register@mnist")
-    return project
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose five stages have run; copy it before changing it."""
+    return finish_once(tmp_path_factory, "mnist", **QUICK)
 
 
 @pytest.fixture

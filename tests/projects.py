@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
@@ -152,6 +153,26 @@ class Project:
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.1)
         return not left
+
+
+def finish_once(factory: pytest.TempPathFactory, name: str, **settings: object) -> Project:
+    """A project whose pipeline has run through DVC; copy it before changing it.
+
+    Made once for all workers of a test run: one makes it, the others wait.
+    """
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, whole = shared / f"finished-{name}", shared / f"finished-{name}.whole"
+    with FileLock(f"{root}.lock"):
+        if not whole.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            project = Project.create(root)
+            project.keep(name)
+            project.set(name, **settings)
+            project.run("dvc", "repro", f"register@{name}")
+            whole.touch()
+    return Project(root)
 
 
 def client_of(project):

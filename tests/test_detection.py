@@ -1,13 +1,19 @@
 """Finding a class: areas, thresholds and intervals, against scikit-learn and known truths."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from penstock.evaluation.detection import areas, choose_threshold, evaluate_detection
-from penstock.evaluation.grouped import group_intervals, share_without_exception
+from penstock.evaluation.grouped import (
+    accuracy_by_group,
+    accuracy_interval,
+    group_intervals,
+    share_without_exception,
+)
 
 
 def scored(seed=0, examples=300):
@@ -57,6 +63,24 @@ def test_intervals_are_wider_when_examples_are_copies():
     assert high - low > 2.5 * (naive_high - naive_low)
     assert low < once.mean() < high
     assert group_intervals(mean, groups, 500)["mean"] == (low, high)
+
+
+def test_an_accuracys_interval_is_that_of_its_groups():
+    rng = np.random.default_rng(4)
+    groups = rng.integers(0, 30, 400)
+    correct = (rng.uniform(size=30) < 0.7)[groups]
+    low, high = accuracy_interval(correct, groups, 500)
+    plain = group_intervals(lambda w: {"a": float(w @ correct / w.sum())}, groups, 500)["a"]
+    assert (low, high) == pytest.approx(plain)
+    assert accuracy_interval(np.ones(9), np.arange(9), 100) == share_without_exception(
+        1.0, np.arange(9)
+    )
+    assert np.isnan(accuracy_interval(np.array([1, 0]), np.zeros(2), 100)).all()
+
+
+def test_groups_are_counted():
+    scores = pd.DataFrame({"group": ["a", "b", "a", "b"], "correct": [1, 0, 0, 0]})
+    assert accuracy_by_group(scores).to_numpy().tolist() == [["a", 2, 1, 0.5], ["b", 2, 2, 0.0]]
 
 
 def test_one_group_tells_nothing_of_others_and_no_mistake_is_no_certainty():

@@ -1,9 +1,11 @@
 """Downloads, against a local server that misbehaves in every way it can think of."""
 
+import errno
 import hashlib
 import io
 import json
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -679,6 +681,29 @@ def test_an_archive_is_unpacked_once(server: Server, folder: Path) -> None:
     assert len(server.asked) == 1
 
 
+def test_a_new_archive_takes_the_place_of_what_an_old_one_held(
+    server: Server, folder: Path
+) -> None:
+    fetch_archive(server, folder, tarred((member("yes/old.wav"), b"1234")))
+    body = tarred((member("yes/new.wav"), b"5678"))
+    archive = entry(server.mirror("b", serve(body)), body=body) | {"unpack": "words"}
+    download("toy", folder, write_catalogue(folder.parent, archive), QUICK)
+    files = {it.relative_to(folder).as_posix() for it in folder.rglob("*") if it.is_file()}
+    assert files == {"a.gz", "words/yes/new.wav"}
+
+
+def test_a_full_disk_is_not_blamed_on_the_archive(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "words/yes/a.wav")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(PenstockError, match=r"No space left on device.*the free space"):
+        fetch_archive(server, folder, tarred((member("yes/a.wav"), b"1234")))
+    assert [it.name for it in folder.iterdir()] == ["a.gz"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -686,11 +711,12 @@ def test_an_archive_is_unpacked_once(server: Server, folder: Path) -> None:
         tarred((member("/etc/outside"), b"1234"), (member("../../outside"), b"1234")),
         tarred((member("out", 0, type=tarfile.SYMTYPE, linkname="../../outside"), b"")),
         tarred((member("device", 0, type=tarfile.CHRTYPE), b"")),
+        tarred((member("yes"), b"1234"), (member("yes/a.wav"), b"1234")),
         tarred((member("zeros", 50_000_000), bytes(50_000_000))),
         tarred((member("yes/a.wav", 5000), random.Random(0).randbytes(5000)))[:3000],
         b"no archive at all",
     ],
-    ids=["out", "absolute", "link", "device", "bomb", "cut off", "none"],
+    ids=["out", "absolute", "link", "device", "both", "bomb", "cut off", "none"],
 )
 def test_an_archive_that_is_not_to_be_trusted_leaves_nothing(
     server: Server, folder: Path, body: bytes

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from penstock.datasets.dataset import Dataset
-from projects import Project
+from projects import finish_once
 
 pytestmark = pytest.mark.pipeline
 
@@ -22,11 +22,7 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    project = Project.create(tmp_path_factory.mktemp("pathology") / "project")
-    project.keep("pathology")
-    project.set("pathology", **QUICK)
-    project.run("penstock", "run", "pathology")
-    return project
+    return finish_once(tmp_path_factory, "pathology", **QUICK)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from penstock.pipelines.ratings.network import network
 from penstock.pipelines.ratings.params import Bayesian, Factors, Neural, Train
 from penstock.pipelines.ratings.predict import OPTIONS, predict
 from penstock.pipelines.ratings.train import keep_at, learner
-from projects import REAL, Project
+from projects import REAL, Project, finish_once
 
 QUICK = {"model": {"factors": 4, "samples": 10}, "train": {"max_epochs": 40}}
 KINDS = [Bayesian(factors=3, samples=4), Factors(factors=5), Neural(factors=6, dense=8)]
@@ -23,11 +23,7 @@ KINDS = [Bayesian(factors=3, samples=4), Factors(factors=5), Neural(factors=6, d
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    project = Project.create(tmp_path_factory.mktemp("ratings") / "project")
-    project.keep("ratings")
-    project.set("ratings", **QUICK)
-    project.run("penstock", "run", "ratings")
-    return project
+    return finish_once(tmp_path_factory, "ratings", **QUICK)
 
 
 @pytest.fixture(scope="module")

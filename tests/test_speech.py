@@ -16,7 +16,7 @@ from penstock.pipelines.speech.network import network
 from penstock.pipelines.speech.params import CNN, CRNN, BCResNet
 from penstock.pipelines.speech.predict import OPTIONS, find_words, predict
 from penstock.pipelines.speech.train import learner
-from projects import REAL, Project
+from projects import REAL, Project, finish_once
 
 QUICK = {
     "model": {"units": 16},
@@ -35,11 +35,7 @@ KINDS = [
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    project = Project.create(tmp_path_factory.mktemp("speech") / "project")
-    project.keep("speech")
-    project.set("speech", **QUICK)
-    project.run("penstock", "run", "speech")
-    return project
+    return finish_once(tmp_path_factory, "speech", **QUICK)
 
 
 @pytest.fixture(scope="module")

@@ -183,6 +183,13 @@ def test_a_word_is_found_wherever_it_is():
         assert kept == pytest.approx(np.square(word).sum(), rel=0.01)
 
 
+def test_a_loud_end_of_a_long_recording_is_found():
+    """Sums over ten minutes at full scale do not fit into 64 bits."""
+    sound = np.zeros(600 * RATE, np.float32)
+    sound[-10 * RATE :] = 0.99
+    assert (centre(sound, 10 * RATE) > 30_000).all()
+
+
 def test_an_example_comes_back_from_its_file():
     waveform = decode(saved(tone()), **LIMITS)
     assert np.array_equal(decode(encode(waveform), **LIMITS), waveform)
@@ -258,8 +265,9 @@ def test_the_publishers_lists_are_followed(tmp_path):
     assert sorted(index[index == "test"].index) == ["no/s00_nohash_0.wav", "yes/s00_nohash_0.wav"]
     assert list(index[index == "validation"].index) == ["yes/s01_nohash_0.wav"]
     (source / "testing_list.txt").unlink()
-    with pytest.raises(PenstockError, match=r"testing_list.txt: cannot be read"):
-        made(source, tmp_path / "other", split="official")
+    for split in ("official", "auto"):  # one list alone is a slip
+        with pytest.raises(PenstockError, match=r"testing_list.txt: cannot be read"):
+            made(source, tmp_path / split, split=split)
 
 
 def test_a_pattern_says_what_is_tested(tmp_path):
@@ -280,9 +288,11 @@ def test_a_pattern_says_what_is_tested(tmp_path):
 def test_speakers_can_be_listed(tmp_path):
     source = tidy(tmp_path / "source")
     put(source, {"yes/nobody.wav": saved(tone(pitch=1500))})
-    (source / "groups.csv").write_text("file,speaker\nyes/nobody.wav,anna\n")
-    index = made(source, tmp_path / "dataset").index.set_index("id")
+    (source / "groups.csv").write_text("file,speaker\nyes/nobody.wav,anna\nyes/gone.wav,bob\n")
+    dataset = made(source, tmp_path / "dataset")
+    index = dataset.index.set_index("id")
     assert index["speaker"]["yes/nobody.wav"] == index["group"]["yes/nobody.wav"] == "anna"
+    assert rejected(dataset) == {"yes/gone.wav": "listed in groups.csv, not there"}
 
 
 def test_one_word_is_not_enough(tmp_path):

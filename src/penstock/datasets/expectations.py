@@ -29,6 +29,48 @@ def few_rejected(
     )
 
 
+def grouped(
+    group: str,
+    min_groups: int,
+    min_class_share: float,
+    severity: Literal["critical", "warning"] = "critical",
+) -> Iterator[Expectation]:
+    """Yield what a dataset of class folders must keep to whose examples come in groups.
+
+    Args:
+        group: what one is: a speaker, say.
+        min_groups: least groups in each split.
+        min_class_share: least share of each class within a split.
+        severity: of a group that sits in two splits.
+    """
+    yield Expectation(
+        "examples",
+        "expect_column_values_to_be_between",
+        {"column": "label", "min_value": 0},
+        "every label is the number of a class folder",
+    )
+    yield Expectation(
+        "groups",
+        "expect_column_values_to_be_between",
+        {"column": "splits", "max_value": 1},
+        f"no {group} sits in two splits: the test would measure how well one is remembered, not "
+        "what a new one gets",
+        severity=severity,
+    )
+    yield Expectation(
+        "splits",
+        "expect_column_values_to_be_between",
+        {"column": "groups", "min_value": min_groups},
+        f"each split has as many as it needs of: {group}; add some, or set data.split: ranked",
+    )
+    yield Expectation(
+        "classes",
+        "expect_column_values_to_be_between",
+        {"column": "share", "min_value": min_class_share},
+        "no class is missing or nearly so within a split; add files of it, or remove its folder",
+    )
+
+
 def labelled(min_examples: int, remedy: str) -> Iterator[Expectation]:
     """Yield what every labelled dataset must keep to: valid rows, fit splits, nothing leaked.
 

@@ -69,7 +69,7 @@ def line_figure(table: pd.DataFrame, x: str, y: str, low: str, high: str) -> Fig
     axis = figure.subplots()
     axis.fill_between(table[x], table[low], table[high], color=BLUE, alpha=0.15, linewidth=0)
     axis.plot(table[x], table[y], color=BLUE, marker="o", markersize=4)
-    axis.set(xlabel=x, ylabel=y, ylim=(min(0.9, table[low].min() - 0.02), 1.005))
+    axis.set(xlabel=x, ylabel=y, ylim=(min(0.9, table[[y, low]].min().min() - 0.02), 1.005))
     return figure
 
 

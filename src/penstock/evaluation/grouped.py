@@ -41,6 +41,34 @@ def group_intervals(
     return {str(name): (float(ends[name].iloc[0]), float(ends[name].iloc[1])) for name in ends}
 
 
+def accuracy_interval(
+    correct: np.ndarray, groups: np.ndarray, resamples: int
+) -> tuple[float, float]:
+    """95 % interval of an accuracy, by bootstrap of whole groups.
+
+    Args:
+        correct: whether each example is right.
+        groups: name of each example's group.
+        resamples: of the bootstrap.
+    """
+    if correct.min() == correct.max():
+        return share_without_exception(float(correct[0]), groups)
+    names, member = np.unique(groups, return_inverse=True)
+    right, count = np.bincount(member, correct), np.bincount(member)
+    intervals = group_intervals(
+        lambda times: {"accuracy": float(times @ right / (times @ count))}, names, resamples
+    )
+    return intervals["accuracy"]
+
+
+def accuracy_by_group(scores: pd.DataFrame) -> pd.DataFrame:
+    """Examples, errors and accuracy of each group: scores have columns `group` and `correct`."""
+    correct = scores.groupby("group")["correct"]
+    table = pd.DataFrame({"examples": correct.size(), "accuracy": correct.mean().astype(float)})
+    table.insert(1, "errors", table["examples"] - correct.sum().astype(int))
+    return table.reset_index()
+
+
 def share_without_exception(share: float, groups: np.ndarray) -> tuple[float, float]:
     """95 % interval of a share that is exactly 0 or 1 (Wilson), each group counting once.
 

@@ -7,6 +7,7 @@ name only once its sha256 is right, so a file in the folder is whole, and the ri
 import difflib
 import hashlib
 import re
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -178,6 +179,8 @@ def _fetch(file: RemoteFile, folder: Path, session: "requests.Session", retry: R
         except _Failed as failure:
             failures.append(failure)
             continue
+        if file.unpack:  # what was unpacked from the file that this one replaces
+            shutil.rmtree(folder / file.unpack, ignore_errors=True)
         part.replace(path)
         print(f"  {file.name}: {file.size:,} bytes from {url.host}")
         return path

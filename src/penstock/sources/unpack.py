@@ -1,5 +1,7 @@
 """Archives that were downloaded: unpacked into a folder, and nowhere else."""
 
+import gzip
+import lzma
 import shutil
 import sys
 import tarfile
@@ -10,6 +12,11 @@ from ..errors import PenstockError
 
 MOST_FILES = 2_000_000
 GROWTH = 200  # times its size that an archive may unpack to
+# The last three: of a file and a folder that have one name.
+DAMAGED = (
+    *(tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile),
+    *(FileExistsError, NotADirectoryError, IsADirectoryError),
+)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -40,7 +47,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 _write(archive, members, member, partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except DAMAGED as error:
         raise PenstockError(
             f"{archive}: cannot be unpacked into {folder} ({' '.join(str(error).split())}); "
             "expected a tar file that stays within its folder; remove it and download it again"
@@ -62,5 +69,5 @@ def _write(archive: Path, members: tarfile.TarFile, member: tarfile.TarInfo, fol
         )
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    with content, target.open("xb") as out:
+    with content, target.open("wb") as out:
         shutil.copyfileobj(content, out)

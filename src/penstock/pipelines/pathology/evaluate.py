@@ -13,6 +13,7 @@ from ...errors import PenstockError
 from ...evaluation import detection, figures
 from ...evaluation.classification import evaluate_classes
 from ...evaluation.gradcam import gradcam, overlay
+from ...evaluation.grouped import accuracy_by_group
 from ...evaluation.inference import class_probabilities
 from ...evaluation.predictions import as_predictions, outcome
 from ...pipeline import Evaluation
@@ -116,14 +117,7 @@ def _add_curves(
 
 def _add_groups(evaluation: Evaluation) -> None:
     """The groups with most errors, if groups are more than single images."""
-    by_group = evaluation.scores.groupby("group")["correct"]
-    table = pd.DataFrame(
-        {
-            "examples": by_group.size(),
-            "errors": by_group.apply(lambda correct: int((correct == 0).sum())),
-            "accuracy": by_group.mean().astype(float),
-        }
-    ).reset_index()
+    table = accuracy_by_group(evaluation.scores)
     wrong = table[table["errors"] > 0].sort_values(
         ["errors", "accuracy", "group"], ascending=[False, True, True]
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...datasets.expectations import few_rejected, labelled
+from ...datasets.expectations import few_rejected, grouped, labelled
 from ...datasets.profile import tables as tables
 from ...pipeline import Expectation
 from .params import Params
@@ -10,39 +10,11 @@ from .params import Params
 
 def expectations(params: Params) -> Iterator[Expectation]:
     """Yield every expectation, in the order a person should read them."""
-    remedy = "add images, or set data.split: ranked where there are few groups"
-    yield from labelled(params.expectations.min_examples, remedy)
-    yield from _groups_and_classes_are_fit(params)
-    yield from _images_are_fit(params)
-
-
-def _groups_and_classes_are_fit(params: Params) -> Iterator[Expectation]:
     limits = params.expectations
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_between",
-        {"column": "label", "min_value": 0},
-        "every label is the number of a class folder",
-    )
-    yield Expectation(
-        "groups",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no group sits in two splits: the test would measure how well a patient is remembered",
-    )
-    yield Expectation(
-        "splits",
-        "expect_column_values_to_be_between",
-        {"column": "groups", "min_value": limits.min_groups},
-        "each split has several groups (patients, slides): images of one group are alike; add "
-        "groups, or set data.split: ranked",
-    )
-    yield Expectation(
-        "classes",
-        "expect_column_values_to_be_between",
-        {"column": "share", "min_value": limits.min_class_share},
-        "no class is missing or nearly so within a split; add images of it, or remove its folder",
-    )
+    remedy = "add images, or set data.split: ranked where there are few groups"
+    yield from labelled(limits.min_examples, remedy)
+    yield from grouped("group (patient, slide)", limits.min_groups, limits.min_class_share)
+    yield from _images_are_fit(params)
 
 
 def _images_are_fit(params: Params) -> Iterator[Expectation]:

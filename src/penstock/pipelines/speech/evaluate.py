@@ -12,9 +12,8 @@ from torch.nn import functional as F
 from ...datasets.dataset import Dataset
 from ...evaluation import figures
 from ...evaluation.classification import evaluate_classes
-from ...evaluation.grouped import group_intervals, share_without_exception
+from ...evaluation.grouped import accuracy_by_group, accuracy_interval
 from ...evaluation.inference import class_probabilities
-from ...evaluation.metrics import proportion_interval
 from ...evaluation.predictions import as_predictions, outcome
 from ...learning.audio import as_float
 from ...learning.audio_augmentation import scale_noise
@@ -25,6 +24,10 @@ from .params import Params
 
 SHIFTS = 9  # places in time at which accuracy is measured
 CHUNK = 256  # recordings changed at a time
+ACCURACY = ["accuracy", "low", "high"]
+
+Change = Callable[[torch.Tensor], torch.Tensor]  # of a batch of waveforms
+Measure = Callable[[Change], tuple[float, float, float]]  # accuracy, low, high
 
 
 def evaluate(network: KeywordNetwork, dataset: Dataset, params: Params) -> Evaluation:
@@ -34,97 +37,88 @@ def evaluate(network: KeywordNetwork, dataset: Dataset, params: Params) -> Evalu
     probabilities = class_probabilities(network, waveforms)
     scores = outcome(as_predictions(probabilities, classes), dataset.index.iloc[rows])
     evaluation = evaluate_classes(scores, classes)
-    metrics = evaluation.metrics
-    low, high = _interval(scores, settings.resamples)
-    metrics |= {"test/accuracy_low": low, "test/accuracy_high": high}
-    by_speaker = _by_speaker(scores)
-    metrics["test/speakers"] = len(by_speaker)
-    metrics["test/worst_speaker_accuracy"] = float(by_speaker["accuracy"].min())
-    evaluation.tables["Speakers, the worst first"] = by_speaker
-    labels = scores["label"].to_numpy()
-    noise = _in_noise(network, waveforms, labels, settings.noise_ratios)
-    shifts = _moved(network, waveforms, labels, settings.max_shift, dataset.info["rate"])
-    for ratio, accuracy in zip(noise["ratio"], noise["accuracy"], strict=True):
-        metrics[f"test/accuracy_{ratio:g}db"] = accuracy
-    metrics["test/shift_accuracy"] = float(shifts["accuracy"].min())
-    evaluation.plots |= {"noise": noise, "time_shift": shifts}
-    evaluation.figures |= {
-        "Noise": figures.line_figure(noise, "ratio", "accuracy", "low", "high"),
-        "Time shift": figures.line_figure(shifts, "shift", "accuracy", "low", "high"),
-    }
-    evaluation.notes |= {
-        "Noise": f"Accuracy in white noise, by the ratio of speech to noise in decibels; without "
-        f"noise it is {metrics['test/accuracy']:.4f}.",
-        "Time shift": "Accuracy when every recording is moved by so many seconds.",
-    }
+    correct, speakers = scores["correct"].to_numpy(), scores["group"].to_numpy()
+    low, high = accuracy_interval(correct, speakers, settings.resamples)
+    evaluation.metrics |= _named("accuracy", evaluation.metrics["test/accuracy"], low, high)
+    measure = partial(_accuracy, network, waveforms, scores, settings.resamples)
+    _add_speakers(evaluation)
+    _add_noise(evaluation, measure, settings.noise_ratios)
+    _add_shifts(evaluation, measure, settings.max_shift, dataset.info["rate"])
     _add_hardest(evaluation, network, waveforms, classes, settings.gallery)
     return evaluation
 
 
-def _interval(scores: pd.DataFrame, resamples: int) -> tuple[float, float]:
-    """95 % interval of the accuracy, by bootstrap of whole speakers."""
-    correct, speakers = scores["correct"].to_numpy(), scores["group"].to_numpy()
-    if correct.min() == correct.max():
-        return share_without_exception(float(correct[0]), speakers)
-    intervals = group_intervals(
-        lambda weights: {"accuracy": float(np.average(correct, weights=weights))},
-        speakers,
-        resamples,
-    )
-    return intervals["accuracy"]
+def _add_speakers(evaluation: Evaluation) -> None:
+    table = accuracy_by_group(evaluation.scores).rename(columns={"group": "speaker"})
+    evaluation.metrics["test/speakers"] = len(table)
+    evaluation.metrics["test/worst_speaker_accuracy"] = float(table["accuracy"].min())
+    table = table.sort_values(["accuracy", "speaker"], ignore_index=True)
+    evaluation.tables["Speakers, the worst first"] = table
 
 
-def _by_speaker(scores: pd.DataFrame) -> pd.DataFrame:
-    groups = scores.groupby("group")["correct"]
-    table = pd.DataFrame({"accuracy": groups.mean().astype(float), "examples": groups.size()})
-    table = table.rename_axis("speaker").reset_index()
-    return table.sort_values(["accuracy", "speaker"], ignore_index=True)
-
-
-def _in_noise(
-    network: nn.Module, waveforms: np.ndarray, labels: np.ndarray, ratios: list[float]
-) -> pd.DataFrame:
+def _add_noise(evaluation: Evaluation, measure: Measure, ratios: list[float]) -> None:
     """Accuracy in white noise, the same noise each time: ratio, accuracy, low, high."""
     records = []
     for ratio in ratios:
-        add = partial(_add_noise, ratio=ratio, chance=torch.Generator().manual_seed(0))
-        records.append((ratio, *_accuracy(network, waveforms, labels, add)))
-    return pd.DataFrame(records, columns=["ratio", "accuracy", "low", "high"])
+        change = partial(_in_noise, ratio=ratio, chance=torch.Generator().manual_seed(0))
+        accuracy, low, high = measure(change)
+        records.append((ratio, accuracy, low, high))
+        evaluation.metrics |= _named(f"accuracy_{ratio:g}db", accuracy, low, high)
+    noise = pd.DataFrame(records, columns=["ratio", *ACCURACY])
+    evaluation.plots["noise"] = noise
+    evaluation.figures["Noise"] = figures.line_figure(noise, "ratio", *ACCURACY)
+    evaluation.notes["Noise"] = (
+        "Accuracy in white noise, by the ratio of speech to noise in decibels; without noise it is "
+        f"{evaluation.metrics['test/accuracy']:.4f}."
+    )
 
 
-def _add_noise(batch: torch.Tensor, ratio: float, chance: torch.Generator) -> torch.Tensor:
+def _in_noise(batch: torch.Tensor, ratio: float, chance: torch.Generator) -> torch.Tensor:
     return batch + scale_noise(batch, torch.randn(batch.shape, generator=chance), ratio)
 
 
-def _moved(
-    network: nn.Module, waveforms: np.ndarray, labels: np.ndarray, limit: float, rate: int
-) -> pd.DataFrame:
+def _add_shifts(evaluation: Evaluation, measure: Measure, limit: float, rate: int) -> None:
     """Accuracy with all recordings moved by each time: shift in seconds, accuracy, low, high."""
-    records = []
-    for shift in np.linspace(-limit, limit, SHIFTS):
-        move = partial(_move, samples=round(shift * rate))
-        records.append((round(float(shift), 3), *_accuracy(network, waveforms, labels, move)))
-    return pd.DataFrame(records, columns=["shift", "accuracy", "low", "high"])
+    shifts = pd.DataFrame(
+        [
+            (round(float(shift), 3), *measure(partial(_moved, samples=round(shift * rate))))
+            for shift in np.linspace(-limit, limit, SHIFTS)
+        ],
+        columns=["shift", *ACCURACY],
+    )
+    worst = shifts.iloc[int(shifts["accuracy"].argmin())]
+    evaluation.metrics |= _named("shift_accuracy", *(float(worst[name]) for name in ACCURACY))
+    evaluation.plots["time_shift"] = shifts
+    evaluation.figures["Time shift"] = figures.line_figure(shifts, "shift", *ACCURACY)
+    evaluation.notes["Time shift"] = "Accuracy when every recording is moved by so many seconds."
 
 
-def _move(batch: torch.Tensor, samples: int) -> torch.Tensor:
-    """Move in time; silence comes in."""
+def _moved(batch: torch.Tensor, samples: int) -> torch.Tensor:
+    """Moved in time; silence comes in."""
     return F.pad(batch, (samples, -samples))
 
 
 def _accuracy(
     network: nn.Module,
     waveforms: np.ndarray,
-    labels: np.ndarray,
-    change: Callable[[torch.Tensor], torch.Tensor],
+    scores: pd.DataFrame,
+    resamples: int,
+    change: Change,
 ) -> tuple[float, float, float]:
-    """Accuracy on changed waveforms, with its interval; a part of them at a time."""
-    correct = 0
+    """Accuracy on changed waveforms, a part of them at a time; with its interval by speaker."""
+    predicted = []
     for start in range(0, len(waveforms), CHUNK):
         part = as_float(torch.from_numpy(waveforms[start : start + CHUNK]))
-        predicted = class_probabilities(network, change(part).numpy()).argmax(1)
-        correct += int((predicted == labels[start : start + CHUNK]).sum())
-    return correct / len(labels), *proportion_interval(correct, len(labels))
+        predicted.append(class_probabilities(network, change(part).numpy()).argmax(1))
+    correct = np.concatenate(predicted) == scores["label"].to_numpy()
+    interval = accuracy_interval(correct, scores["group"].to_numpy(), resamples)
+    return float(correct.mean()), *interval
+
+
+def _named(name: str, accuracy: float, low: float, high: float) -> dict[str, float]:
+    """Metrics; without an interval where one speaker says nothing of others."""
+    ends = {f"test/{name}_low": low, f"test/{name}_high": high}
+    return {f"test/{name}": accuracy} | (ends if np.isfinite(low) else {})
 
 
 def _add_hardest(

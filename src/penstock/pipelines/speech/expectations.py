@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...datasets.expectations import few_rejected, labelled
+from ...datasets.expectations import few_rejected, grouped, labelled
 from ...datasets.profile import tables as tables
 from ...pipeline import Expectation
 from .params import RATE, Params
@@ -10,42 +10,18 @@ from .params import RATE, Params
 
 def expectations(params: Params) -> Iterator[Expectation]:
     """Yield every expectation, in the order a person should read them."""
-    remedy = "add recordings, or set data.split: ranked where there are few speakers"
-    yield from labelled(params.expectations.min_examples, remedy)
-    yield from _speakers_and_words_are_fit(params)
-    yield from _recordings_are_fit(params)
-    yield few_rejected("file", params.expectations.max_rejected_share)
-
-
-def _speakers_and_words_are_fit(params: Params) -> Iterator[Expectation]:
     limits = params.expectations
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_between",
-        {"column": "label", "min_value": 0},
-        "every label is the number of a word's folder",
-    )
-    yield Expectation(
-        "groups",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no speaker sits in two splits: the test would measure how well a voice is remembered, "
-        "not how well a stranger is understood",
-        # Whoever splits by a pattern has asked for that.
+    remedy = "add recordings, or set data.split: ranked where there are few speakers"
+    yield from labelled(limits.min_examples, remedy)
+    yield from grouped(
+        "speaker",
+        limits.min_speakers,
+        limits.min_class_share,
+        # Whoever splits by a pattern has asked for the same voices in both.
         severity="warning" if params.data.split == "pattern" else "critical",
     )
-    yield Expectation(
-        "splits",
-        "expect_column_values_to_be_between",
-        {"column": "groups", "min_value": limits.min_speakers},
-        "each split has speakers enough; add some, or set data.split: ranked",
-    )
-    yield Expectation(
-        "classes",
-        "expect_column_values_to_be_between",
-        {"column": "share", "min_value": limits.min_class_share},
-        "no word is missing or nearly so within a split; add recordings, or remove its folder",
-    )
+    yield from _recordings_are_fit(params)
+    yield few_rejected("file", limits.max_rejected_share)
 
 
 def _recordings_are_fit(params: Params) -> Iterator[Expectation]:
