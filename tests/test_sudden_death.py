@@ -89,7 +89,8 @@ def test_a_killed_stage_is_named_and_its_run_ended_at_the_next_start(project):
     check_clean(project, before)
 
 
-def test_who_tidies_up_is_not_interrupted_again():
+@pytest.mark.parametrize("first", ["SIGTERM", "SIGINT"])
+def test_who_tidies_up_is_not_interrupted_again(first):
     """Not even after Lightning has put back the handler that it found."""
     script = """
 import os, signal
@@ -97,14 +98,14 @@ from penstock.processes import end_tidily_on_sigterm
 end_tidily_on_sigterm()
 found = signal.getsignal(signal.SIGTERM)
 try:
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.FIRST)
 except KeyboardInterrupt:
     signal.signal(signal.SIGTERM, found)
     os.kill(os.getpid(), signal.SIGTERM)
     print("tidy")
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "tidy\n"
+    command = [sys.executable, "-c", script.replace("FIRST", first)]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "tidy\n"
 
 
 @pytest.mark.pipeline

@@ -31,18 +31,21 @@ def end_with_parent() -> None:
 def end_tidily_on_sigterm() -> None:
     """Let SIGTERM end this process as Ctrl-C does: runs are closed, partial files removed.
 
-    Only the first one: who tidies up must not be interrupted again. Ignoring the signal from then
-    on would not do, since Lightning puts back the handlers that it found.
+    Who tidies up must not be interrupted again: a SIGTERM counts only if it comes first. Ctrl-C
+    at a terminal reaches every process, and then their parents send SIGTERM as well. To ignore the
+    signal from then on would not do, since Lightning puts back the handlers that it found.
     """
     asked = False
 
-    def interrupt(*_: object) -> None:
+    def interrupt(number: int, _: object) -> None:
         nonlocal asked
-        if not asked:
+        if number == signal.SIGINT or not asked:
             asked = True
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def run_whole(command: list[str]) -> int:
@@ -54,8 +57,9 @@ def run_whole(command: list[str]) -> int:
     os.environ[PARENT] = str(os.getpid())
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans below become its children
+    process = subprocess.Popen(command)  # call() would kill it a quarter of a second after Ctrl-C
     try:
-        return subprocess.call(command)
+        return process.wait()
     finally:
         end_children()
 
