@@ -19,8 +19,8 @@ from penstock.pipelines.speech.train import learner
 from projects import REAL, Project, finish_once
 
 QUICK = {
-    "model": {"units": 16},
-    "train": {"max_epochs": 20, "min_steps": 0, "batch_size": 32},
+    "model": {"channels": [8, 16], "units": 32},
+    "train": {"max_epochs": 20, "min_steps": 0, "batch_size": 16},
     "evaluate": {"gallery": 2, "resamples": 200},
     "register": {"minimum": {"test/accuracy": 0.4}, "resamples": 200},
 }
@@ -183,7 +183,8 @@ def test_strangers_are_understood_in_real_recordings(tmp_path):
         pytest.skip(f"real data: {source} is not here")
     project = Project.create(tmp_path / "project")
     project.keep("speech")
-    project.set("speech", source=str(source), data={"split": "ranked"}, train={"max_epochs": 6})
+    project.set("speech", source=str(source), model={"channels": [8, 16], "units": 32})
+    project.set("speech", data={"split": "ranked"}, train={"max_epochs": 8})
     for stage in ("ingest", "validate", "train", "evaluate"):
         project.run("penstock", stage, "speech")
     metrics = json.loads((project.root / "data/speech/metrics.json").read_text())
