@@ -121,7 +121,7 @@ def test_a_served_flow_fires_and_leaves_its_table(project, server, tmp_path):
 
     def finished():
         wanted = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
-        runs = requests.post(f"{api}/flow_runs/filter", json=wanted, timeout=5).json()
+        runs = requests.post(f"{api}/flow_runs/filter", json=wanted, timeout=30).json()
         return runs if len(runs) >= 2 else None
 
     try:
@@ -132,7 +132,7 @@ def test_a_served_flow_fires_and_leaves_its_table(project, server, tmp_path):
     assert all(run["auto_scheduled"] for run in runs)
     # By its run: the one that was on its way when all ended may have left its table too.
     wanted = {"artifacts": {"flow_run_id": {"any_": [runs[0]["id"]]}}}
-    (table,) = requests.post(f"{api}/artifacts/filter", json=wanted, timeout=5).json()
+    (table,) = requests.post(f"{api}/artifacts/filter", json=wanted, timeout=30).json()
     assert table["key"] == "mnist-stages"
     rows = {row["stage"]: row for row in json.loads(table["data"])}
     assert list(rows) == ["sample", "ingest", "validate", "train", "evaluate", "register"]
