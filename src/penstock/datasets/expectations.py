@@ -61,7 +61,7 @@ def grouped(
         "splits",
         "expect_column_values_to_be_between",
         {"column": "groups", "min_value": min_groups},
-        f"each split has as many as it needs of: {group}; add some, or set data.split: ranked",
+        f"each split has {min_groups} ({group}) or more; add some, or set data.split: ranked",
     )
     yield Expectation(
         "classes",

@@ -13,7 +13,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
     limits = params.expectations
     remedy = "add images, or set data.split: ranked where there are few groups"
     yield from labelled(limits.min_examples, remedy)
-    yield from grouped("group (patient, slide)", limits.min_groups, limits.min_class_share)
+    yield from grouped("patient or slide", limits.min_groups, limits.min_class_share)
     yield from _images_are_fit(params)
 
 
