@@ -190,3 +190,4 @@ def test_strangers_are_understood_in_real_recordings(tmp_path):
     metrics = json.loads((project.root / "data/speech/metrics.json").read_text())
     assert metrics["test/speakers"] == 1
     assert metrics["test/accuracy"] > 0.7
+    assert "test/accuracy_low" not in metrics, "one speaker says nothing of others"
