@@ -5,11 +5,16 @@ import pytest
 import torch
 from torch import nn
 
+from penstock.datasets.dataset import Dataset
 from penstock.errors import PenstockError
+from penstock.learning import checkpoints
+from penstock.learning.checkpoints import unfinished
 from penstock.learning.classifier import Classifier
 from penstock.learning.device import choose_device
 from penstock.learning.training import fit, seed
 from penstock.params import TrainParams
+from penstock.project import Workspace
+from penstock.stages.train import train_network
 
 EXAMPLES = 400
 
@@ -22,17 +27,15 @@ def arrays():
     return {"inputs": inputs, "label": (inputs.sum(1) + noise > 0).astype(np.int64)}
 
 
-def trained(arrays, tmp_path, **settings):
+def trained(arrays, tmp_path, tell=lambda _: None, **settings):
     params = TrainParams(**{"batch_size": 32, "max_epochs": 3, "min_steps": 0, **settings})
     seed(params)
-    learner = Classifier(nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 2)), params)
-    rows = np.arange(EXAMPLES)
-    told = []
-    folder = tmp_path / "c"
-    training = fit(learner, arrays, rows[:300], rows[300:], params, folder, told.append, 10**9)
-    assert told == training.history
-    assert not folder.exists(), "checkpoints are removed in the end"
-    return training, learner.network
+    network = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 2))
+    learner, rows = Classifier(network, params), np.arange(EXAMPLES)
+    with unfinished(tmp_path / "c", repr(params)) as folder:
+        training = fit(learner, arrays, rows[:300], rows[300:], params, folder, tell, 10**9)
+    assert not (tmp_path / "c").exists(), "checkpoints are removed in the end"
+    return training, network.eval()
 
 
 def losses(network, arrays):
@@ -45,9 +48,10 @@ def losses(network, arrays):
 @pytest.mark.parametrize("schedule", ["one_cycle", "constant"])
 def test_every_optimiser_and_schedule_learns(arrays, tmp_path, optimizer, schedule):
     rate = 0.1 if optimizer == "sgd" else 0.01
-    training, network = trained(
-        arrays, tmp_path, optimizer=optimizer, schedule=schedule, learning_rate=rate, max_epochs=5
-    )
+    told = []
+    settings = {"optimizer": optimizer, "schedule": schedule, "learning_rate": rate}
+    training, network = trained(arrays, tmp_path, told.append, max_epochs=5, **settings)
+    assert told == training.history
     assert training.steps == 5 * (300 // 32)
     assert training.history[-1]["val/accuracy"] > 0.7
     assert losses(network, arrays) == pytest.approx(training.history[-1]["val/loss"], rel=1e-4)
@@ -57,6 +61,89 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(arrays, tmp_p
     one, two, other = (trained(arrays, tmp_path, seed=s)[1].state_dict() for s in (1, 1, 2))
     assert all((one[name] == two[name]).all() for name in one)
     assert any((one[name] != other[name]).any() for name in one)
+
+
+def interrupt_after(epochs):
+    def tell(epoch):
+        if epoch["epoch"] == epochs:
+            raise KeyboardInterrupt
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"schedule": "one_cycle"},
+        {"optimizer": "sgd", "schedule": "constant"},
+        {"keep": "best", "learning_rate": 0.05, "schedule": "constant"},
+        {"patience": 3, "learning_rate": 0.05, "schedule": "constant", "max_epochs": 60},
+        {"loading": "stream", "workers": 1},
+    ],
+    ids=str,
+)
+def test_a_training_broken_off_goes_on_to_the_same_bits(
+    arrays, tmp_path, monkeypatch, capsys, settings
+):
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    settings = {"max_epochs": 8, **settings}
+    whole, weights = trained(arrays, tmp_path, **settings)
+    for epochs in (3, 5):
+        with pytest.raises(KeyboardInterrupt):
+            trained(arrays, tmp_path, interrupt_after(epochs), **settings)
+    told = []
+    resumed, same = trained(arrays, tmp_path, told.append, **settings)
+    assert "goes on after epoch 4/" in capsys.readouterr().out, "the last whole one"
+    assert told == whole.history[4:]
+    assert resumed.history == whole.history
+    one, two = weights.state_dict(), same.state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.pipeline
+def test_the_stage_goes_on_with_the_same_dataset_and_settings_only(project, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    project.set(train={"max_epochs": 4})
+    workspace = Workspace.open("mnist", project.root)
+
+    def train(tell=lambda _: None, seed=0):
+        params = workspace.params.model_copy(
+            update={"train": workspace.params.train.model_copy(update={"seed": seed})}
+        )
+        dataset = Dataset(workspace.dataset)
+        return train_network("mnist", params, dataset, workspace.checkpoints, tell)
+
+    whole, _ = train()
+    for seed in (1, 0):  # what the first leaves is not for the second
+        with pytest.raises(KeyboardInterrupt):
+            train(interrupt_after(3), seed)
+    (left,) = workspace.checkpoints.iterdir()
+    assert {file.name for file in left.iterdir()} == {"last.ckpt"}
+    capsys.readouterr()
+    same, _ = train()
+    assert "goes on after epoch 2/4" in capsys.readouterr().out
+    assert not workspace.checkpoints.exists()
+    one, two = whole.state_dict(), same.state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_what_has_other_settings_does_not_go_on(arrays, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+    with pytest.raises(KeyboardInterrupt):
+        trained(arrays, tmp_path, interrupt_after(2))
+    assert len(trained(arrays, tmp_path, seed=2)[0].history) == 3
+    assert "goes on" not in capsys.readouterr().out
+
+
+def test_a_training_that_fails_leaves_no_checkpoint(arrays, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "EVERY", 0)
+
+    def fail(_):
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        trained(arrays, tmp_path, fail)
+    assert not (tmp_path / "c").exists()
 
 
 def test_training_stops_early_when_validation_stops_improving(arrays, tmp_path):

@@ -19,6 +19,7 @@ class Learner(LightningModule):
 
     METRICS: tuple[str, ...] = ("loss",)
     DROP_LAST = True  # whether to leave out a last batch that is not full, in each epoch another
+    RESUMES = True  # whether its weights and optimiser are all it needs to go on
 
     def __init__(self, network: nn.Module, params: "TrainParams") -> None:
         super().__init__()

@@ -23,6 +23,7 @@ class Progress(Callback):
         self.steps = steps // epochs
         self.on_epoch = on_epoch
         self.history: list[Epoch] = []
+        self.resumed = 0  # epochs that an earlier process trained
         self.bar = tqdm(total=steps, unit="step", disable=not sys.stderr.isatty(), leave=False)
         self.every = max(1, epochs // LINES)
 
@@ -44,6 +45,17 @@ class Progress(Callback):
         elif number % self.every == 0 or number == self.epochs:
             text = "  ".join(f"{name} {value}" for name, value in shown.items())
             print(f"  epoch {number}/{self.epochs}  {text}", flush=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The epochs so far, for a checkpoint."""
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the epochs of a checkpoint, and say so."""
+        self.history = state_dict["history"]
+        self.resumed = len(self.history)
+        self.bar.update(self.resumed * self.steps)
+        print(f"  goes on after epoch {self.resumed}/{self.epochs}, where it was broken off")
 
     def teardown(self, *_: Any, **__: Any) -> None:
         """Close the bar, also after an error."""

@@ -2,22 +2,22 @@
 
 import logging
 import math
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
+from .checkpoints import LastCheckpoint
 from .device import choose_device, keep_freed_memory, set_threads
-from .loading import batches, choose_loading
+from .loading import IndexBatches, batches, choose_loading
 from .progress import Epoch, Progress
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def fit(
         train_rows: rows to learn from.
         validation_rows: rows to choose by.
         params: optimisation, hardware, length.
-        checkpoints: a folder for unfinished work, removed in the end.
+        checkpoints: a folder for unfinished work; a training that was broken off is taken up.
         on_epoch: is told the metrics of each epoch.
         memory: free bytes of main memory.
     """
@@ -95,23 +95,27 @@ def fit(
     validation = load(validation_rows, 8 * params.batch_size)
     epochs, _ = plan_epochs(len(train_rows), params)
     progress = Progress(epochs, epochs * len(train), on_epoch)
-    shutil.rmtree(checkpoints, ignore_errors=True)
     best = ModelCheckpoint(checkpoints, monitor="val/loss", save_weights_only=True)
-    trainer = _make_trainer(params, device, epochs, progress, best)
+    callbacks: list[Callback] = [progress]
+    if params.patience:
+        callbacks.append(EarlyStopping("val/loss", patience=params.patience))
+    if params.keep == "best":
+        callbacks.append(best)
+    last = LastCheckpoint(checkpoints, cast(IndexBatches, train.sampler))
+    if getattr(learner, "RESUMES", True):
+        callbacks.append(last)
+    trainer = _make_trainer(params, device, epochs, callbacks)
     started = time.perf_counter()
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, deprecations
-            try:
-                trainer.fit(learner, train, validation)
-            except SystemExit:  # Lightning's answer to Ctrl-C
-                raise KeyboardInterrupt from None
-        seconds = time.perf_counter() - started
-        if params.keep == "best":
-            state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-            learner.load_state_dict(state["state_dict"])
-    finally:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, deprecations
+        try:
+            trainer.fit(learner, train, validation, ckpt_path=last.found(), weights_only=True)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            raise KeyboardInterrupt from None
+    seconds = time.perf_counter() - started
+    if params.keep == "best":
+        state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+        learner.load_state_dict(state["state_dict"])
     learner.cpu()
     done = len(progress.history)
     batch_size = min(params.batch_size, len(train_rows))
@@ -121,23 +125,14 @@ def fit(
         epochs=done,
         steps=done * len(train),
         seconds=seconds,
-        examples_per_second=done * seen / seconds,
+        examples_per_second=(done - progress.resumed) * seen / seconds,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     )
 
 
 def _make_trainer(
-    params: "TrainParams",
-    device: torch.device,
-    epochs: int,
-    progress: Progress,
-    best: ModelCheckpoint,
+    params: "TrainParams", device: torch.device, epochs: int, callbacks: list[Callback]
 ) -> Trainer:
-    callbacks: list[Callback] = [progress]
-    if params.patience:
-        callbacks.append(EarlyStopping("val/loss", patience=params.patience))
-    if params.keep == "best":
-        callbacks.append(best)
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=1,
@@ -146,7 +141,7 @@ def _make_trainer(
         gradient_clip_val=params.gradient_clip,
         deterministic=True,
         callbacks=callbacks,
-        enable_checkpointing=params.keep == "best",
+        enable_checkpointing=any(isinstance(it, Checkpoint) for it in callbacks),
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -10,6 +10,7 @@ import psutil
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
+from ..learning.checkpoints import unfinished
 from ..learning.progress import Epoch
 from ..learning.training import Training, fit, seed
 from ..learning.weights import DESCRIPTION, save_weights
@@ -79,16 +80,18 @@ def train_network(
     print(f"train {name}: {count_weights(network):,} parameters")
     if "validation" in params.train.splits:
         print("  learns from the validation split too: what it measures there says nothing")
-    training = fit(
-        train_module.learner(network, params, dataset),
-        train_module.arrays(dataset),
-        dataset.rows(*params.train.splits),
-        dataset.rows("validation"),
-        params.train,
-        checkpoints,
-        on_epoch,
-        psutil.virtual_memory().available,
-    )
+    settings = params.model_dump_json(include={"model", "train"})
+    with unfinished(checkpoints, name, settings, dataset.info["digest"]) as folder:
+        training = fit(
+            train_module.learner(network, params, dataset),
+            train_module.arrays(dataset),
+            dataset.rows(*params.train.splits),
+            dataset.rows("validation"),
+            params.train,
+            folder,
+            on_epoch,
+            psutil.virtual_memory().available,
+        )
     return network, training
 
 

@@ -48,6 +48,7 @@ class GibbsLearner(RatingLearner):
     """
 
     DROP_LAST = False
+    RESUMES = False  # its chain is drawn anew
     network: "BayesianFactorization"
 
     def __init__(

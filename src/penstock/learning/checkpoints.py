@@ -1,0 +1,98 @@
+"""Where a training stands, on disk: one that was killed or interrupted goes on from there."""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+
+from .loading import IndexBatches
+
+EVERY = 60.0  # seconds between checkpoints: shorter trainings leave none
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes all that a training needs to go on with the same bits, at the end of an epoch.
+
+    A Checkpoint to Lightning, so that its turn comes when the other callbacks have had theirs.
+    """
+
+    def __init__(self, folder: Path, sampler: IndexBatches) -> None:
+        """Set the folder, and what orders the batches of an epoch."""
+        self.file = folder / "last.ckpt"
+        self.sampler = sampler
+        self._written = time.monotonic()
+        self._random: dict[str, Any] | None = None
+
+    def found(self) -> Path | None:
+        """The checkpoint to go on from, if there is one."""
+        return self.file if self.file.is_file() else None
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write, if it is time; the file gets its name when it is whole."""
+        if time.monotonic() - self._written < EVERY:
+            return
+        partial = self.file.with_suffix(".partial")
+        trainer.save_checkpoint(partial, weights_only=False)
+        partial.replace(self.file)
+        self._written = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """In the first epoch after a checkpoint, draw at random what would have come next."""
+        if self._random:
+            torch.set_rng_state(self._random["cpu"])
+            if torch.cuda.is_available():
+                torch.cuda.set_rng_state_all(self._random["cuda"])
+            self._random = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the random generators, and which epoch comes next."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {"cpu": torch.get_rng_state(), "cuda": cuda, "epoch": self.sampler.epoch + 1}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take them over; Lightning calls this, and has workers fetch before it sets the epoch."""
+        self._random = state_dict
+        self.sampler.set_epoch(state_dict["epoch"])
+
+
+@contextmanager
+def unfinished(folder: Path, *inputs: str) -> Iterator[Path]:
+    """Give a folder for the checkpoints of a training with these inputs.
+
+    It stays when the training is killed or interrupted, for the next with the same inputs and the
+    same code; any other training removes it, and so does the end.
+
+    Args:
+        folder: of the pipeline, for unfinished work.
+        inputs: whatever the result depends on: dataset, parameters.
+    """
+    own = folder / _digest(*inputs)
+    for other in folder.glob("*"):
+        if other != own:
+            shutil.rmtree(other)
+    try:
+        yield own
+    except KeyboardInterrupt:
+        raise
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _digest(*inputs: str) -> str:
+    """A name for the inputs of a training, the code and its libraries among them."""
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256(torch.__version__.encode())
+    for text in inputs:
+        digest.update(hashlib.sha256(text.encode()).digest())
+    for file in sorted(package.rglob("*.py")):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
