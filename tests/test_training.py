@@ -106,17 +106,17 @@ def test_the_stage_goes_on_with_the_same_dataset_and_settings_only(project, monk
     project.set(train={"max_epochs": 4})
     workspace = Workspace.open("mnist", project.root)
 
-    def train(tell=lambda _: None, seed=0):
+    def train(tell=lambda _: None, number=0):
         params = workspace.params.model_copy(
-            update={"train": workspace.params.train.model_copy(update={"seed": seed})}
+            update={"train": workspace.params.train.model_copy(update={"seed": number})}
         )
         dataset = Dataset(workspace.dataset)
         return train_network("mnist", params, dataset, workspace.checkpoints, tell)
 
     whole, _ = train()
-    for seed in (1, 0):  # what the first leaves is not for the second
+    for number in (1, 0):  # what the first leaves is not for the second
         with pytest.raises(KeyboardInterrupt):
-            train(interrupt_after(3), seed)
+            train(interrupt_after(3), number)
     (left,) = workspace.checkpoints.iterdir()
     assert {file.name for file in left.iterdir()} == {"last.ckpt"}
     capsys.readouterr()
