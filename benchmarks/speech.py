@@ -13,8 +13,9 @@
 `choose` learns from six speakers of Speech Commands and tests on the others, but for those whom
 `commands` tests on. `pairs` leaves out two speakers at a time; what it says for one comes from
 models that never heard that speaker, tested on another. `known` tests on recordings 5 to 14 and
-leaves out those that `takes` tests on. So nothing that is reported on was chosen by. Beside ours, the published recipe (13 MFCC, convolutions 32 and 64, dense 128, dropout 0.5;
-Adam, 10 epochs, no augmentation) learns from the same rows in the same run.
+leaves out those that `takes` tests on. So nothing that is reported on was chosen by. Beside ours,
+the published recipe (13 MFCC, convolutions 32 and 64, dense 128, dropout 0.5; Adam, 10 epochs, no
+augmentation) learns from the same rows in the same run.
 """
 
 import argparse
