@@ -135,6 +135,12 @@ def test_what_has_other_settings_does_not_go_on(arrays, tmp_path, monkeypatch, c
     assert "goes on" not in capsys.readouterr().out
 
 
+def test_without_a_checkpoint_nothing_is_left(arrays, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        trained(arrays, tmp_path, interrupt_after(2), keep="best")
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_training_that_fails_leaves_no_checkpoint(arrays, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "EVERY", 0)
 

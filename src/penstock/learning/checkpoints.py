@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from .loading import IndexBatches
 
 EVERY = 60.0  # seconds between checkpoints: shorter trainings leave none
+LAST = "last.ckpt"
 
 
 class LastCheckpoint(Checkpoint):
@@ -25,7 +26,7 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, folder: Path, sampler: IndexBatches) -> None:
         """Set the folder, and what orders the batches of an epoch."""
-        self.file = folder / "last.ckpt"
+        self.file = folder / LAST
         self.sampler = sampler
         self._written = time.monotonic()
         self._random: dict[str, Any] | None = None
@@ -74,17 +75,18 @@ def unfinished(folder: Path, *inputs: str) -> Iterator[Path]:
         inputs: whatever the result depends on: dataset, parameters.
     """
     own = folder / _digest(*inputs)
-    for other in folder.glob("*"):
-        if other != own:
-            shutil.rmtree(other)
+    for left in folder.glob("*"):
+        if left != own or not (own / LAST).is_file():
+            shutil.rmtree(left)
+    interrupted = False
     try:
         yield own
     except KeyboardInterrupt:
+        interrupted = True
         raise
-    except Exception:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if not interrupted or not (own / LAST).is_file():  # nothing to go on from
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _digest(*inputs: str) -> str:
