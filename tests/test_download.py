@@ -267,7 +267,7 @@ def test_stall_on_every_attempt_ends_in_time(server: Server, folder: Path) -> No
     url = server.mirror("a", serve(until=HALF, then="stall"))
     began = time.monotonic()
     message = failure(folder, url, retry=IMPATIENT)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 3
     assert f"stalls for 0.4 s after {HALF} of 100000 bytes" in message
     assert (folder / "a.gz.part").read_bytes() == BODY[:HALF]
 
@@ -358,7 +358,7 @@ def test_killed_download_leaves_a_part_and_is_resumed(
     while not (part.exists() and part.stat().st_size == few) and time.monotonic() < deadline:
         time.sleep(0.01)
     child.send_signal(number)
-    assert child.wait(60) != 0
+    assert child.wait(10) != 0
     assert [path.name for path in folder.iterdir()] == ["a.gz.part"]
     assert part.read_bytes() == BODY[:few]
 

@@ -292,7 +292,7 @@ def test_an_interrupted_training_ends_its_run_and_leaves_nothing_half_done(proje
     project.set(train={"keep": "best"})
     process = project.start_training("train", "mnist")
     process.terminate()
-    assert process.wait(60) != 0
+    assert process.wait(20) != 0
     killed = next(run for run in runs_of(project) if run.info.status != "FINISHED")
     assert killed.info.status == "KILLED"
     assert "interrupted" in killed.data.tags["penstock.reason"]

@@ -40,9 +40,9 @@ def test_ctrl_c_leaves_things_clean(project, command, tmp_path, monkeypatch):
     process = project.start_training(command, "mnist")
     os.killpg(process.pid, signal.SIGINT)
     output = process.stdout.read()
-    assert process.wait(60) == 130
+    assert process.wait(20) == 130
     assert "Traceback" not in output
-    assert project.gone_within(5)
+    assert project.gone_within(1)
     run = the_unfinished_run(project)
     assert run.info.status == "KILLED", output
     assert "interrupted" in run.data.tags["penstock.reason"]
@@ -76,7 +76,7 @@ def test_a_killed_stage_is_named_and_its_run_ended_at_the_next_start(project):
     (stage,) = [it for it in project.processes() if "train" in it.cmdline()]
     stage.kill()
     output = process.stdout.read()
-    assert process.wait(60) == 1
+    assert process.wait(30) == 1
     assert "`penstock train mnist` was killed by SIGKILL; if nobody did, memory ran out" in output
     assert "its former outputs are back in place" in output
     assert hashes(project) == before
@@ -120,7 +120,7 @@ def test_two_at_a_time_do_not_meet_in_one_folder(project):
     time.sleep(3)
     assert second.poll() is None
     process.kill()
-    assert second.wait(60) == 0
+    assert second.wait(20) == 0
 
 
 def test_a_half_written_dvc_lock_is_restored(tmp_path, capsys):

@@ -32,7 +32,7 @@ def trained(arrays, tmp_path, tell=lambda _: None, **settings):
     seed(params)
     network = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 2))
     learner, rows = Classifier(network, params), np.arange(EXAMPLES)
-    with unfinished(tmp_path / "c", repr(params)) as folder:
+    with unfinished(tmp_path / "c", f"seed-{params.seed}") as folder:
         training = fit(learner, arrays, rows[:300], rows[300:], params, folder, tell, 10**9)
     assert not (tmp_path / "c").exists(), "checkpoints are removed in the end"
     return training, network.eval()

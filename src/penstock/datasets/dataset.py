@@ -213,10 +213,10 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def digest_files(folder: Path, *extra: str) -> str:
+def digest_files(folder: Path, *extra: str, pattern: str = "*") -> str:
     """SHA-256 of the names and contents of every file in a folder, and of further text."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())

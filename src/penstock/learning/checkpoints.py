@@ -1,6 +1,5 @@
 """Where a training stands, on disk: one that was killed or interrupted goes on from there."""
 
-import hashlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,7 +20,8 @@ LAST = "last.ckpt"
 class LastCheckpoint(Checkpoint):
     """Writes all that a training needs to go on with the same bits, at the end of an epoch.
 
-    A Checkpoint to Lightning, so that its turn comes when the other callbacks have had theirs.
+    A Checkpoint to Lightning, so that its turn comes when the other callbacks have had theirs. Not
+    a ModelCheckpoint: that one knows no random generators, and by time saves between two batches.
     """
 
     def __init__(self, folder: Path, sampler: IndexBatches) -> None:
@@ -64,37 +64,27 @@ class LastCheckpoint(Checkpoint):
 
 
 @contextmanager
-def unfinished(folder: Path, *inputs: str) -> Iterator[Path]:
-    """Give a folder for the checkpoints of a training with these inputs.
+def unfinished(folder: Path, digest: str) -> Iterator[Path]:
+    """Give a folder for the checkpoints of a training.
 
-    It stays when the training is killed or interrupted, for the next with the same inputs and the
-    same code; any other training removes it, and so does the end.
+    It stays when the training is killed or interrupted, for the next one of the same digest; any
+    other training removes it, and so does the end.
 
     Args:
         folder: of the pipeline, for unfinished work.
-        inputs: whatever the result depends on: dataset, parameters.
+        digest: of all that the result depends on.
     """
-    own = folder / _digest(*inputs)
+    own = folder / digest
     for left in folder.glob("*"):
         if left != own or not (own / LAST).is_file():
             shutil.rmtree(left)
-    interrupted = False
     try:
         yield own
     except KeyboardInterrupt:
-        interrupted = True
-        raise
-    finally:
-        if not interrupted or not (own / LAST).is_file():  # nothing to go on from
+        if not (own / LAST).is_file():  # nothing to go on from
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _digest(*inputs: str) -> str:
-    """A name for the inputs of a training, the code and its libraries among them."""
-    package = Path(__file__).parent.parent
-    digest = hashlib.sha256(torch.__version__.encode())
-    for text in inputs:
-        digest.update(hashlib.sha256(text.encode()).digest())
-    for file in sorted(package.rglob("*.py")):
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)

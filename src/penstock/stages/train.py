@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 import psutil
 
 from .. import pipeline
-from ..datasets.dataset import Dataset
+from ..datasets.dataset import Dataset, digest_files
 from ..learning.checkpoints import unfinished
 from ..learning.progress import Epoch
 from ..learning.training import Training, fit, seed
@@ -80,8 +81,7 @@ def train_network(
     print(f"train {name}: {count_weights(network):,} parameters")
     if "validation" in params.train.splits:
         print("  learns from the validation split too: what it measures there says nothing")
-    settings = params.model_dump_json(include={"model", "train"})
-    with unfinished(checkpoints, name, settings, dataset.info["digest"]) as folder:
+    with unfinished(checkpoints, _digest(name, params, dataset)) as folder:
         training = fit(
             train_module.learner(network, params, dataset),
             train_module.arrays(dataset),
@@ -93,6 +93,14 @@ def train_network(
             psutil.virtual_memory().available,
         )
     return network, training
+
+
+def _digest(name: str, params: Any, dataset: Dataset) -> str:
+    """A name for all that the weights depend on: data, settings, code, PyTorch."""
+    settings = params.model_dump_json(include={"model", "train"})
+    libraries = version("torch"), version("pytorch-lightning")
+    inputs = (name, settings, dataset.info["digest"], *libraries)
+    return digest_files(Path(__file__).parent.parent, *inputs, pattern="*.py")[:16]
 
 
 def count_weights(network: "nn.Module") -> int:
