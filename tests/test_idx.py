@@ -82,17 +82,16 @@ def test_mutated_files_are_read_whole_or_refused(tmp_path, data):
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, changeable - 1))] = data.draw(st.integers(0, 255))
     start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(content))] * 2)))
-    match data.draw(st.sampled_from(["keep", "cut", "insert", "double", "zip"])):
+    match data.draw(st.sampled_from(["keep", "cut", "insert", "double"])):
         case "cut":
             content = content[:end]
         case "insert":
             content[start:start] = data.draw(st.binary(max_size=20))
         case "double":
             content[start:start] = content[start:end]
-        case "zip":
-            content = gzip.compress(content, mtime=0)
+    again = data.draw(st.booleans())
     file = tmp_path / "mutated"
-    file.write_bytes(content)
+    file.write_bytes(gzip.compress(content, mtime=0) if again else content)
     tracemalloc.start()
     try:
         array = read_idx(file, 3)
@@ -102,8 +101,11 @@ def test_mutated_files_are_read_whole_or_refused(tmp_path, data):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 40 * 2**20, "no more than a piece is allocated for what is not there"
-    assert array.shape == WHOLE.shape or (not zipped and array.size == WHOLE.size)
-    assert (array.ravel() == WHOLE.ravel()).all(), "a damaged file was taken for good"
+    if zipped:  # it has a checksum
+        assert array.shape == WHOLE.shape
+        assert (array == WHOLE).all(), "a damaged file was taken for good"
+    else:  # nobody can know that another shape was meant, if header and length agree
+        assert array.tobytes() == bytes(content[4 + 4 * array.ndim :])
 
 
 def test_files_are_found_under_their_usual_names(tmp_path):
