@@ -1,44 +1,61 @@
-"""One pipeline as a Prefect flow: a task for each stage, brought up to date through DVC.
+"""One pipeline as a Prefect flow: a task for each stage, brought up to date through DVC."""
 
-`penstock flow NAME` runs it here and now; without a Prefect server it starts one for itself.
-"""
-
-import atexit
-import json
-import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
-from penstock.errors import PenstockError
-from penstock.processes import (
-    INTERRUPTED,
-    end_children,
-    end_tidily_on_sigterm,
-    end_with_parent,
-)
+from parameters import ROOT, Name, Stage, Timeouts
+from penstock.errors import KilledError, PenstockError, TemporaryError
+from penstock.failures import remember_failure
+from penstock.notification import notify_of_decision, notify_of_failure
 from penstock.project import Workspace
-from penstock.repro import Step, is_stale, plan, reconcile
+from penstock.repro import Step, is_stale, plan, what_is_lost
 from penstock.runner import Runner
-from penstock.tracking.listing import run_link
+from penstock.turn import is_given_up, taking_turns
+from progress import Progress
+
+# Names of the states of a stage that failed: network or file system; killed; for good.
+PASSES, KILLED, LASTS = "Temporary", "Killed", "Failed"
 
 
-@task(task_run_name="{step.label}", cache_policy=NO_CACHE)
-def bring_up_to_date(runner: Runner, step: Step) -> Any:
-    """Run one stage if DVC finds it stale; its output goes to this task's log."""
+@task(
+    task_run_name="{step.label}",
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=[10, 60, 300],
+    retry_condition_fn=lambda task, run, state: state.name == PASSES,
+)
+def bring_up_to_date(
+    runner: Runner, step: Step, force: bool = False, timeout: float | None = None
+) -> Any:
+    """Run one stage if DVC finds it stale; its output goes to this task's log.
+
+    Trouble of the network or the file system is tried again; bad data is not.
+    """
     started = time.perf_counter()
     logger = get_run_logger()
+    progress = Progress(f"{runner.workspace.name}-{step.stage}", step.label)
+
+    def tell(line: str) -> None:
+        logger.info(line)
+        progress.follow(line)
+
     state = "up to date"
-    if is_stale(runner.workspace.root, step):
-        try:
-            state = runner.run(step, logger.info)
-        except PenstockError as error:
-            return Failed(message=str(error))  # a state, not a traceback: the reason is for people
+    try:
+        if force or is_stale(runner.workspace.root, step):
+            state = runner.run(step, tell, force, timeout)
+    except TemporaryError as error:
+        return Failed(message=str(error), name=PASSES)
+    except KilledError as error:
+        return Failed(message=str(error), name=KILLED)
+    except PenstockError as error:
+        return Failed(message=str(error))  # a state, not a traceback: the reason is for people
     logger.info(f"{step.label}: {state}")
     return {
         "stage": step.stage,
@@ -48,55 +65,110 @@ def bring_up_to_date(runner: Runner, step: Step) -> Any:
     }
 
 
-@flow(name="pipeline", flow_run_name="{name}", log_prints=True)
-def pipeline(name: str) -> Any:
-    """Bring a pipeline up to date: what is stale of its five stages, then the registry.
-
-    Args:
-        name: the pipeline, as params.yaml names it.
-    """
-    rows: list[dict[str, Any]] = []
+@task(task_run_name="try {runner.workspace.name}", cache_policy=NO_CACHE)
+def try_settings(runner: Runner, settings: list[str]) -> Any:
+    """Run the plain stages with other settings; outputs and registry stay as they are."""
     try:
-        workspace = Workspace.open(name)
-        run = {"PREFECT__FLOW_RUN_ID": str(flow_run.id)}  # for the lineage of what is trained
-        with Runner(workspace, **run) as runner:
-            for step in plan(workspace):
-                done = bring_up_to_date(runner, step, return_state=True)
-                if not done.is_completed():
-                    rows.append({"stage": step.stage, "state": done.name, "notes": done.message})
-                    return Failed(message=f"{step.label}: {done.message}")
-                rows.append(done.result())
-        reconcile(workspace)
-        _annotate(rows, workspace)
+        runner.try_settings(settings, get_run_logger().info)
     except PenstockError as error:
         return Failed(message=str(error))
-    finally:
-        if rows:
-            create_table_artifact(rows, key=f"{name}-stages", description=f"Stages of {name}")
     return None
 
 
-def _annotate(rows: list[dict[str, Any]], workspace: Workspace) -> None:
-    """Add what a person asks next: the run, its metrics, the decision."""
-    metrics = json.loads(workspace.metrics.read_text())
-    receipt = json.loads(workspace.receipt.read_text())
-    notes = {
-        "train": run_link(workspace),
-        "evaluate": ", ".join(f"{key} {value:.4f}" for key, value in metrics.items()),
-        "register": f"version {receipt['version']}, {receipt['decision']}: {receipt['reason']}",
-    }
-    for row in rows:
-        row["notes"] = notes.get(str(row["stage"]), "")
+@flow(name="pipeline", flow_run_name="{name}", log_prints=True)
+def pipeline(
+    name: Name,
+    settings: list[str] = [],
+    force_from: Stage | None = None,
+    timeouts: Timeouts = {},
+) -> Any:
+    """Bring a pipeline up to date: what is stale of its five stages, then the registry.
 
-
-if __name__ == "__main__":
-    end_with_parent()
-    end_tidily_on_sigterm()
-    atexit.register(end_children)  # after Prefect has stopped the server it started for this run
+    Args:
+        name: The pipeline, as params.yaml names it.
+        settings: Other settings, as with `penstock run -S`: train.max_epochs=3 say. The stages then
+            run in a scratch folder, with an MLflow run of their own; outputs and registry stay.
+        force_from: Run this stage and those after it even where DVC finds nothing stale.
+        timeouts: Seconds after which a stage is ended as failed, {"train": 3600} say; a stage that
+            is not named may take as long as it likes.
+    """
     try:
-        state: Any = pipeline(sys.argv[1], return_state=True)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    if not state.is_completed():
-        print(f"penstock: error: {state.message}", file=sys.stderr)
-        sys.exit(1)
+        workspace = Workspace.open(name)
+        lineage = {"PREFECT__FLOW_RUN_ID": str(flow_run.id)}
+        with (
+            taking_turns(workspace, get_run_logger().info) as turn,
+            Runner(workspace, turn, **lineage) as runner,
+        ):
+            if settings:
+                tried = try_settings(runner, settings, return_state=True)
+                reason = "" if tried.is_completed() else tried.message
+            else:
+                reason = _stages(runner, force_from, {str(it): timeouts[it] for it in timeouts})
+    except PenstockError as error:
+        reason = str(error)
+        if not is_given_up():
+            remember_failure(ROOT, name, None, reason)
+    if reason:
+        if not is_given_up():
+            notify_of_failure(name, reason, get_run_logger().warning)
+        return Failed(message=reason)
+    return Completed(message=f"{name} is up to date")
+
+
+def _stages(runner: Runner, force_from: Stage | None, timeouts: dict[str, float]) -> str:
+    """Run the stages, then restore the registry; answer why one failed, or nothing."""
+    workspace = runner.workspace
+    rows: dict[str, dict[str, Any]] = {}
+    failure = ""
+    try:
+        for step, force in _what_to_do(workspace, force_from):
+            state = bring_up_to_date(
+                runner, step, force, timeouts.get(step.stage), return_state=True
+            )
+            if not state.is_completed():
+                rows[step.stage] = {
+                    "stage": step.stage,
+                    "state": state.name,
+                    "notes": state.message,
+                }
+                failure = f"{step.label}: {state.message}"
+                if state.name == LASTS:
+                    remember_failure(workspace.root, workspace.name, step, failure)
+                break
+            rows[step.stage] = state.result()
+        else:
+            _summarise(workspace, rows)
+    finally:
+        if rows:
+            create_table_artifact(
+                [*rows.values()],
+                key=f"{workspace.name}-stages",
+                description=f"Stages of {workspace.name}",
+            )
+    return failure
+
+
+def _what_to_do(workspace: Workspace, force_from: Stage | None) -> Iterator[tuple[Step, bool]]:
+    """Each step, and whether it runs in any case; register once more if the registry lost it."""
+    steps, force = plan(workspace), False
+    for step in steps:
+        force = force or step.stage == force_from
+        yield step, force
+    if lost := what_is_lost(workspace):
+        print(f"registry: {lost}; registering again")
+        yield steps[-1], True
+
+
+def _summarise(workspace: Workspace, rows: dict[str, dict[str, Any]]) -> None:
+    """Add what a person asks next: the run, its metrics, the decision, the champion's metrics."""
+    from penstock.tracking.summary import metrics_beside_champion, stage_notes  # imports MLflow
+
+    for stage, note in stage_notes(workspace).items():
+        rows[stage]["notes"] = note
+    create_table_artifact(
+        metrics_beside_champion(workspace),
+        key=f"{workspace.name}-metrics",
+        description=f"{workspace.name}: metrics, and the champion's",
+    )
+    if rows["register"]["state"] == "ran":
+        notify_of_decision(workspace, get_run_logger().warning)

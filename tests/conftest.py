@@ -23,6 +23,12 @@ def same_draws_every_time() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def places_to_train(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests must not wait for whoever else trains on this machine."""
+    os.environ["PENSTOCK_SLOTS"] = str(tmp_path_factory.mktemp("slots"))
+
+
 @pytest.fixture(scope="session")
 def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project nothing has run in; copy it before changing it."""

@@ -41,7 +41,7 @@ class Project:
     @classmethod
     def create(cls, root: Path) -> "Project":
         root.mkdir(parents=True)
-        for name in ("params.yaml", "dvc.yaml", "constraints.txt"):
+        for name in ("params.yaml", "dvc.yaml", "prefect.yaml", "constraints.txt"):
             shutil.copy(ROOT / name, root)
         for name in ("dvc.yaml", "downloads.yaml", ".gitignore"):
             (root / "data").mkdir(exist_ok=True)
@@ -52,7 +52,7 @@ class Project:
         shutil.copy(ROOT / ".dvc" / "config", root / ".dvc")
         shutil.copy(ROOT / ".dvcignore", root)
         (root / "mlruns").mkdir()
-        (root / ".gitignore").write_text("__pycache__/\nmlruns/\n")
+        (root / ".gitignore").write_text("__pycache__/\nmlruns/\n.penstock/\n")
         params = (root / "params.yaml").read_text()  # two tests run at a time: a core for each
         (root / "params.yaml").write_text(params.replace("threads: 2", "threads: 1"))
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]

@@ -34,6 +34,7 @@ PLUMBING = (
     "penstock.pipelines",
     "penstock.processes",
     "penstock.project",
+    "penstock.slots",
     "penstock.stages",
     "penstock.stages.report",
     "penstock.terminal",

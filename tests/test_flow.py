@@ -21,14 +21,17 @@ ROOT = Path(__file__).parent.parent
 
 def test_flows_know_only_prefect_and_penstock():
     """The other wall, that penstock does not know Prefect, is import-linter's."""
-    for file in (ROOT / "flows").glob("*.py"):
+    files = [*(ROOT / "flows").glob("*.py")]
+    allowed = sys.stdlib_module_names | {"prefect", "penstock", "pydantic"}
+    allowed |= {file.stem for file in files}
+    for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             for name in names:
                 top = name.split(".")[0]
-                assert top in sys.stdlib_module_names | {"prefect", "penstock"}, f"{file}: {name}"
+                assert top in allowed, f"{file}: {name}"
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +51,6 @@ def test_the_flow_gives_the_same_bits_as_dvc_repro(fresh, finished_project, pref
     (run,) = runs_of(fresh)
     assert len(run.data.tags["prefect.flow_run_id"]) == 36
     assert "Running stage" not in fresh.run("dvc", "repro").stdout
-    again = fresh.run("penstock", "flow", "mnist", **prefect_home)
-    assert again.stderr.count(": up to date") == 6
-    assert "penstock train" not in again.stderr
 
 
 @pytest.fixture
@@ -132,11 +132,12 @@ def test_a_served_flow_fires_and_leaves_its_table(project, server, tmp_path):
     assert all(run["auto_scheduled"] for run in runs)
     # By its run: the one that was on its way when all ended may have left its table too.
     wanted = {"artifacts": {"flow_run_id": {"any_": [runs[0]["id"]]}}}
-    (table,) = requests.post(f"{api}/artifacts/filter", json=wanted, timeout=30).json()
-    assert table["key"] == "mnist-stages"
-    rows = {row["stage"]: row for row in json.loads(table["data"])}
+    found = requests.post(f"{api}/artifacts/filter", json=wanted, timeout=30).json()
+    tables = {table["key"]: json.loads(table["data"]) for table in found}
+    rows = {row["stage"]: row for row in tables["mnist-stages"]}
     assert list(rows) == ["sample", "ingest", "validate", "train", "evaluate", "register"]
     assert all(row["state"] == "up to date" for row in rows.values())
     assert "/#/experiments/" in rows["train"]["notes"]
     assert "test/accuracy" in rows["evaluate"]["notes"]
     assert "champion" in rows["register"]["notes"]
+    assert {"metric", "v1", "champion v1"} == {*tables["mnist-metrics"][0]}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import PenstockError
+from .errors import TEMPORARY, PenstockError, TemporaryError, raise_if_temporary
 from .processes import INTERRUPTED, end_tidily_on_sigterm, end_with_parent, run_whole
 
 app = typer.Typer(
@@ -91,15 +91,109 @@ def crossval(
 
 
 @app.command(rich_help_panel="Everything")
-def flow(name: Pipeline) -> None:
+def flow(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Pipelines, side by side if several; none named means all."),
+    ] = None,
+) -> None:
     """Do the same as a Prefect flow, a task for each stage; needs no server set up beforehand.
 
-    Without PREFECT_API_URL the flow starts a Prefect server for itself, which takes seconds.
+    It is run by the server that PREFECT_API_URL names, or that `penstock up` started. Without one
+    it starts a server for itself, which takes seconds.
     """
-    os.chdir(_open(name).root)
+    from .params_file import PARAMS_FILE, list_pipelines
+    from .project import find_root
+
+    root = find_root()
+    names = names or list_pipelines(root / PARAMS_FILE)
+    for name in names:
+        _open(name)  # to say what is wrong with it at once
+    os.chdir(root)
+    from .supervision.pool import HEARTBEAT
+    from .supervision.prefect_api import api_url
+    from .supervision.services import environment
+
+    if url := api_url(root):
+        os.environ |= environment(root, url)
+        os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT))
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    raise typer.Exit(run_whole([sys.executable, "flows/pipeline.py", name]))
+    raise typer.Exit(run_whole([sys.executable, "flows/here.py", *names]))
+
+
+@app.command(rich_help_panel="Service")
+def up(
+    prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server.")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow.")] = 5000,
+) -> None:
+    """Start what runs pipelines by itself: Prefect server, MLflow, a worker, the deployments.
+
+    In the background, on this machine, for this project; only what does not run yet. Servers that
+    PREFECT_API_URL and MLFLOW_TRACKING_URI name are used instead.
+    """
+    from .project import find_root
+    from .supervision.status import services_of
+    from .supervision.up import up as start
+    from .terminal import show
+
+    root = find_root()
+    url = start(root, prefect_port, mlflow_port, typer.echo)
+    rows = services_of(root)
+    show(_rows_table(rows))
+    pages = [row["address"] for row in rows[:2] if row["address"]]
+    typer.echo(f"\nOpen                 {'   '.join(pages)}")
+    typer.echo(f"For Prefect's tools  export PREFECT_API_URL={url}")
+
+
+@app.command(rich_help_panel="Service")
+def down() -> None:
+    """Stop what `penstock up` started: flow runs, worker, MLflow, Prefect server."""
+    from .project import find_root
+    from .supervision.down import down as stop
+
+    stopped = stop(find_root())
+    typer.echo("\n".join(f"stopped: {it}" for it in stopped) or "nothing is running")
+
+
+@app.command(rich_help_panel="Service")
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what runs, what has run and how it ended, what is due, and which stages are stale."""
+    from .project import find_root
+    from .supervision.status import status as ask
+    from .terminal import show
+
+    found = ask(find_root())
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    if not any(row["address"] for row in found["services"]):
+        typer.echo("nothing is running; `penstock up` starts it")
+    for rows in found.values():
+        if rows:
+            show(_rows_table(rows))
+            typer.echo()
+
+
+@app.command(rich_help_panel="Service")
+def deploy() -> None:
+    """Apply prefect.yaml: which flows Prefect runs, and when."""
+    from .project import find_root
+    from .supervision.deployments import deploy as apply
+
+    typer.echo("\n".join(f"deployed: {name}" for name in apply(find_root())))
+
+
+def _rows_table(rows: list[dict[str, Any]]) -> Any:
+    from .terminal import make_table
+
+    table = make_table(*rows[0])
+    for row in rows:
+        cells = (", ".join(it) if isinstance(it, list) else str(it) for it in row.values())
+        table.add_row(*cells)
+    return table
 
 
 @app.command(rich_help_panel="Stages")
@@ -319,17 +413,25 @@ def _open(name: str) -> Any:
     return Workspace.open(name)
 
 
+def _run_app() -> None:
+    try:
+        app()
+    except OSError as error:
+        raise_if_temporary(error, " ".join(["penstock", *sys.argv[1:]]))
+        raise
+
+
 def main() -> None:
-    """Run the command line; what a user can mend is one line, not a traceback."""
+    """Run the command line; what a user can mend, or what may pass, is a line, not a traceback."""
     end_tidily_on_sigterm()
     if "DVC_STAGE" in os.environ:
         end_with_parent()
     try:
-        app()
+        _run_app()
     except PenstockError as error:
         for line in str(error).splitlines():
             print(f"penstock: error: {line}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(TEMPORARY if isinstance(error, TemporaryError) else 1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             print("penstock: interrupted", file=sys.stderr)

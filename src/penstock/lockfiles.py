@@ -23,8 +23,10 @@ def mend(root: Path) -> None:
     """
     kept = root / ".dvc" / "tmp" / "penstock"
     kept.mkdir(parents=True, exist_ok=True)
-    for name in LOCKFILES:
-        _mend_lockfile(root / name, kept / name.replace("/", "-"))
+    folder = str(root / ".dvc" / "tmp")
+    with make_lock(f"{folder}/lock", tmp_dir=folder, wait=True):  # a DVC at work writes in place
+        for name in LOCKFILES:
+            _mend_lockfile(root / name, kept / name.replace("/", "-"))
     _release_locks_of_the_dead(root / ".dvc" / "tmp")
 
 
@@ -58,7 +60,7 @@ def _release_locks_of_the_dead(folder: Path) -> None:
     file = folder / "rwlock"
     if not file.exists():
         return
-    with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):
+    with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder), wait=True):
         try:
             locks = json.loads(file.read_text())
         except json.JSONDecodeError:

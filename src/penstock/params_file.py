@@ -41,10 +41,30 @@ def read_section(name: str, file: Path) -> dict[str, Any]:
     Raises:
         PenstockError: the file or the section is missing, or the file is not YAML.
     """
+    pipeline.check_name(name)
+    sections = _read_sections(file)
+    if not isinstance(sections.get(name), dict):
+        raise PenstockError(
+            f"{file.name}: pipelines.{name}: no such section; "
+            f"`penstock params {name} --defaults` prints one to paste"
+        )
+    section: dict[str, Any] = sections[name]
+    return section
+
+
+def list_pipelines(file: Path) -> list[str]:
+    """List the pipelines that have a section in the file.
+
+    Raises:
+        PenstockError: the file is missing, or is not YAML.
+    """
+    return sorted(_read_sections(file))
+
+
+def _read_sections(file: Path) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 
-    pipeline.check_name(name)
     try:
         content = YAML(typ="safe").load(file)
     except FileNotFoundError:
@@ -53,13 +73,7 @@ def read_section(name: str, file: Path) -> dict[str, Any]:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise PenstockError(f"{file}:{line}: not valid YAML: {error.problem}") from None
     sections = content.get("pipelines") if isinstance(content, dict) else None
-    if not isinstance(sections, dict) or not isinstance(sections.get(name), dict):
-        raise PenstockError(
-            f"{file.name}: pipelines.{name}: no such section; "
-            f"`penstock params {name} --defaults` prints one to paste"
-        )
-    section: dict[str, Any] = sections[name]
-    return section
+    return sections if isinstance(sections, dict) else {}
 
 
 def parse_section(name: str, section: dict[str, Any], file: Path) -> PipelineParams:

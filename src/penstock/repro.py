@@ -1,9 +1,12 @@
 """Bringing a pipeline up to date: DVC decides what is stale, a stage at a time, in this process."""
 
+import hashlib
+import json
 import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +19,15 @@ from dvc.repo import Repo
 from dvc.stage.exceptions import StageCmdFailedError
 
 from .datasets.source import check_files, check_source
-from .errors import PenstockError
+from .errors import TEMPORARY, KilledError, PenstockError, TemporaryError, is_temporary
 from .lockfiles import mend
 from .processes import INTERRUPTED, PARENT, end_children
 from .project import Workspace
+from .turn import taking_turns
 
 State = Literal["up to date", "restored", "ran"]
+
+_DVC = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -43,15 +49,21 @@ def run_pipeline(workspace: Workspace) -> None:
     """Run what is stale of the source and the five stages, then reconcile the registry.
 
     Raises:
-        PenstockError: a stage failed; the outputs it had before are put back.
+        PenstockError: a stage failed; the outputs it had before are put back. TemporaryError if
+            the same stage may do better later.
     """
-    steps = plan(workspace)
-    with restoring(workspace):
-        for step in steps:
-            state = reproduce(workspace.root, step)
-            if state != "ran":
-                print(f"{step.label}: {state}", flush=True)
-    reconcile(workspace)
+    with taking_turns(workspace):
+        steps = plan(workspace)
+        with restoring(workspace):
+            for step in steps:
+                state = reproduce(workspace.root, step)
+                if state != "ran":
+                    print(f"{step.label}: {state}", flush=True)
+        if lost := what_is_lost(workspace):
+            print(f"registry: {lost}; registering again", flush=True)
+            reproduce(workspace.root, steps[-1], force=True)
+        else:
+            print(f"registry: {workspace.name} is as the receipt says")
 
 
 def plan(workspace: Workspace) -> list[Step]:
@@ -82,11 +94,21 @@ def is_stale(root: Path, step: Step) -> bool:
         return bool(stage.changed())
 
 
+def fingerprint(root: Path, step: Step) -> str:
+    """A digest of all that a stage depends on, as it is now: data, code, settings."""
+    with _asking_dvc(root) as repo, repo.lock:
+        (stage,) = repo.stage.collect(step.address)
+        stage.save_deps(allow_missing=True)
+        inputs = {str(it): it.hash_info.value for it in stage.deps}
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def reproduce(root: Path, step: Step, force: bool = False) -> State:
     """Run a stage if it is stale, or restore its outputs where DVC has them in its cache.
 
     Raises:
-        PenstockError: the stage failed, and has said why; or DVC did.
+        PenstockError: the stage failed, and has said why; or DVC did. TemporaryError if that
+            may pass.
     """
     os.environ[PARENT] = str(os.getpid())
     here = f"{Path(sys.executable).parent}{os.pathsep}"  # its `penstock` is the one to run
@@ -112,7 +134,7 @@ def restoring(workspace: Workspace) -> Iterator[None]:
     except BaseException as error:
         end_children()
         if before and _restore(workspace, before) and isinstance(error, PenstockError):
-            raise PenstockError(f"{error}; its former outputs are back in place") from None
+            raise type(error)(f"{error}; its former outputs are back in place") from None
         raise
 
 
@@ -130,8 +152,8 @@ def _restore(workspace: Workspace, before: dict[Path, bytes]) -> bool:
     return True
 
 
-def reconcile(workspace: Workspace) -> None:
-    """Register again if the registry no longer holds what the receipt says.
+def what_is_lost(workspace: Workspace) -> str:
+    """Say what the registry lacks of what the receipt says, or nothing.
 
     A champion that somebody moved by hand is left where it is. Runs whose process was killed are
     ended, with the reason.
@@ -139,28 +161,31 @@ def reconcile(workspace: Workspace) -> None:
     from .tracking.reconcile import end_dead_runs, what_is_lost  # slow to import
 
     end_dead_runs(workspace)
-    lost = what_is_lost(workspace)
-    if lost:
-        print(f"registry: {lost}; registering again", flush=True)
-        address = f"{workspace.root}/dvc.yaml:register@{workspace.name}"
-        reproduce(workspace.root, Step("register", address, f"register {workspace.name}"), True)
-    else:
-        print(f"registry: {workspace.name} is as the receipt says")
+    return what_is_lost(workspace)
 
 
 @contextmanager
 def _asking_dvc(root: Path) -> Iterator[Repo]:
-    """Open the project in DVC; what it raises becomes one line."""
+    """Open the project in DVC; what it raises becomes one line.
+
+    One thread at a time, and other processes are waited for: one may hash a large source.
+    """
     try:
-        with Repo(str(root)) as repo:
+        with _DVC, Repo(str(root), _wait_for_lock=True) as repo:
             yield repo
     except ReproductionError as error:
         cause = error.__cause__ or error
         if isinstance(cause, StageCmdFailedError):
             raise _stage_failed(cause) from None
-        raise PenstockError(f"DVC: {_one_line(cause)}") from None
+        raise _trouble(cause) from None
     except (DvcException, OSError) as error:
-        raise PenstockError(f"DVC: {_one_line(error)}") from None
+        raise _trouble(error) from None
+
+
+def _trouble(error: BaseException) -> PenstockError:
+    if is_temporary(error):
+        return TemporaryError(f"DVC: {_one_line(error)}; this may pass, try again later")
+    return PenstockError(f"DVC: {_one_line(error)}")
 
 
 def _stage_failed(error: StageCmdFailedError) -> BaseException:
@@ -171,9 +196,11 @@ def _stage_failed(error: StageCmdFailedError) -> BaseException:
         return KeyboardInterrupt()
     if int(status) < 0:
         killer = signal.Signals(-int(status)).name
-        return PenstockError(
+        return KilledError(
             f"`{command}` was killed by {killer}; if nobody did, memory ran out: see `dmesg`"
         )
+    if int(status) == TEMPORARY:
+        return TemporaryError(f"`{command}` failed, for the reason above, which may pass")
     return PenstockError(f"`{command}` failed, for the reason above")
 
 

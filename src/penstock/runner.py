@@ -10,38 +10,74 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from threading import Timer
+from typing import IO, Any
 
-from .errors import PenstockError
-from .processes import GRACE, end_tidily_on_sigterm, end_with_parent
+from .errors import KilledError, PenstockError, TemporaryError
+from .processes import GRACE, INTERRUPTED, end_tidily_on_sigterm, end_with_parent
 from .project import Workspace
 from .repro import State, Step, reproduce, restoring
 
 SEPARATOR = "\x1e"
+KINDS = {kind.__name__: kind for kind in (PenstockError, TemporaryError, KilledError)}
 
 
 class Runner:
     """Runs the stale stages of a pipeline; use it as a context manager.
 
-    `environment` is added to what the stages see.
+    `turn` is the file whose lock keeps other runs of the pipeline waiting: the process holds it as
+    well, for it tidies up if this one is killed. `environment` is added to what the stages see.
     """
 
-    def __init__(self, workspace: Workspace, **environment: str) -> None:
+    def __init__(self, workspace: Workspace, turn: IO[str], **environment: str) -> None:
         self.workspace = workspace
+        self.turn = turn
         self.environment = environment
         self._process: subprocess.Popen[str] | None = None
 
-    def run(self, step: Step, tell: Callable[[str], None]) -> State:
+    def run(
+        self,
+        step: Step,
+        tell: Callable[[str], None],
+        force: bool = False,
+        timeout: float | None = None,
+    ) -> State:
         """Run a stage, or restore its outputs; tell each line it prints.
 
         Raises:
-            PenstockError: the stage failed, with the reason it gave; its former outputs are back.
+            PenstockError: the stage failed, with the reason it gave, or took longer than `timeout`
+                seconds; its former outputs are back.
+            TemporaryError: it failed by trouble that may pass.
+            KilledError: it was killed, or the process was.
         """
+        with self._ending_after(timeout) as overdue:
+            try:
+                state: State = self._ask({"step": asdict(step), "force": force}, tell)
+                return state
+            except PenstockError:
+                if not overdue():
+                    raise
+        raise PenstockError(
+            f"{step.label}: not done within {timeout:g} s, and ended; its former outputs are back "
+            f"in place; raise timeouts.{step.stage} or ask why it takes so long"
+        )
+
+    def try_settings(self, settings: list[str], tell: Callable[[str], None]) -> None:
+        """Run the plain stages with other settings, in a scratch folder.
+
+        Raises:
+            PenstockError: a setting is not allowed, or a stage failed.
+        """
+        self._ask({"settings": settings}, tell)
+
+    def _ask(self, request: dict[str, Any], tell: Callable[[str], None]) -> Any:
         process = self._process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        print(json.dumps(asdict(step)), file=process.stdin, flush=True)
+        print(json.dumps(request), file=process.stdin, flush=True)
         reason = ""
         for line in process.stdout:
             before, separator, record = line.rstrip("\n").partition(SEPARATOR)
@@ -50,12 +86,34 @@ class Runner:
                 reason = before.partition("penstock: error: ")[2] or reason
             if separator:
                 answer = json.loads(record)
-                if answer["state"]:
-                    state: State = answer["state"]
-                    return state
-                raise PenstockError(reason or answer["error"])
-        self._process = None
-        raise PenstockError(f"{step.label}: its process ended ({process.wait()}); see its log")
+                if "error" not in answer:
+                    return answer["state"]
+                raise KINDS[answer["kind"]](reason or answer["error"])
+        self._process, status = None, process.wait()
+        if status == INTERRUPTED:
+            raise KilledError("interrupted")
+        raise KilledError(f"the process of its stages ended with {status}; its log says more")
+
+    @contextmanager
+    def _ending_after(self, seconds: float | None) -> Iterator[Callable[[], bool]]:
+        """End the process after some time; yield what tells whether that happened."""
+        overdue = False
+
+        def end() -> None:
+            nonlocal overdue
+            overdue = True
+            self.end()
+
+        if seconds is None:
+            yield lambda: False
+            return
+        timer = Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield lambda: overdue
+        finally:
+            timer.cancel()
 
     def _start(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -68,24 +126,36 @@ class Runner:
             text=True,
             errors="replace",
             start_new_session=True,
+            pass_fds=[self.turn.fileno()],
         )
+
+    def end(self) -> None:
+        """End the process and all it started: asked first, then killed."""
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def __enter__(self) -> "Runner":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """End the process and all it started: asked first, then killed."""
+        """End the process; it has nothing left to do, or is at work and is ended."""
         if self._process is None:
             return
         if kind is None:
             self._process.stdin.close()  # type: ignore[union-attr]
-        else:
-            self._process.terminate()
-        try:
-            self._process.wait(2 * GRACE)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            try:
+                self._process.wait(GRACE)
+                return
+            except subprocess.TimeoutExpired:
+                pass
+        self.end()
 
 
 def serve(name: str) -> None:
@@ -96,17 +166,31 @@ def serve(name: str) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # stages must not read the requests
     workspace = Workspace.open(name)
     for line in requests:
-        answer = {"state": "", "error": ""}
+        answer: dict[str, Any]
         try:
-            with restoring(workspace):
-                answer["state"] = reproduce(workspace.root, Step(**json.loads(line)))
+            answer = {"state": _answer(workspace, **json.loads(line))}
         except PenstockError as error:
-            answer["error"] = str(error)
+            answer = {"error": str(error), "kind": type(error).__name__}
         print(SEPARATOR + json.dumps(answer), flush=True)
+
+
+def _answer(
+    workspace: Workspace,
+    step: dict[str, str] | None = None,
+    force: bool = False,
+    settings: list[str] | None = None,
+) -> State:
+    if settings:
+        from .overrides import run_overridden
+
+        run_overridden(workspace.name, workspace.root, settings, register=False)
+        return "ran"
+    with restoring(workspace):
+        return reproduce(workspace.root, Step(**step or {}), force)
 
 
 if __name__ == "__main__":
     try:
         serve(sys.argv[1])
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

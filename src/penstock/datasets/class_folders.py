@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import PenstockError
+from ..errors import PenstockError, raise_if_temporary
 from .examples import Example, Read
 from .source import leads_out
 
@@ -93,6 +93,7 @@ def _names(source: Path, folder: str, found: ClassFolders) -> list[str]:
     try:
         return sorted(os.listdir(source / folder))  # noqa: PTH208  (names, not paths)
     except OSError as error:
+        raise_if_temporary(error, source / folder)
         found.rejected.append((folder or ".", f"cannot be read: {error.strerror}"))
         found.files.pop(folder, None)
         return []
@@ -110,6 +111,7 @@ def _judge(path: Path, inside: Path) -> tuple[str, bool]:
     except FileNotFoundError:
         return "a broken link", False
     except OSError as error:
+        raise_if_temporary(error, path)
         return f"cannot be read: {error.strerror}", False
     if stat.S_ISDIR(mode):
         # Not followed: links can run in circles.

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ..errors import PenstockError
+from ..errors import PenstockError, raise_if_temporary
 from .raw_files import RawFile
 
 BLOCK = 2**24  # bytes of text, or about as much of Parquet, held at a time
@@ -236,4 +236,5 @@ def parquet_columns(file: RawFile) -> list[str]:
     try:
         return list(pq.read_schema(file.path).names)
     except (pa.ArrowInvalid, OSError) as error:
+        raise_if_temporary(error, file.name)
         raise PenstockError(f"{file.name}: {error}; expected a Parquet file") from None

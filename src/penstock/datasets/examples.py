@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import raise_if_temporary
+
 
 @dataclass(frozen=True)
 class Example:
@@ -28,12 +30,16 @@ def read_example(path: Path, decode: Decode, largest: int) -> Example | str:
         path: of the file.
         decode: its content -> values and columns; raises ValueError with the reason.
         largest: bytes a file may have.
+
+    Raises:
+        TemporaryError: network or disk failed, of which the file is no cause.
     """
     try:
         if (size := path.stat().st_size) > largest:
             return f"too large a file: {size:,} bytes; at most {largest:,}"
         content = path.read_bytes()
     except OSError as error:
+        raise_if_temporary(error, path)
         return f"cannot be read: {error.strerror}"
     try:
         values, columns = decode(content)

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ..errors import PenstockError
+from ..errors import PenstockError, raise_if_temporary
 from .class_folders import ClassFolders
 
 COLUMNS = ("group", "patient", "slide", "source_tile", "speaker")
@@ -76,6 +76,7 @@ def _text(file: Path) -> str:
             f"{file}: line {line}: not UTF-8; expected a CSV file in UTF-8; save it as one"
         ) from None
     except OSError as error:
+        raise_if_temporary(error, file)
         raise PenstockError(
             f"{file}: cannot be read ({error.strerror}); expected a readable CSV file; "
             "check its permissions"

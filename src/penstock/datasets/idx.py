@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-from ..errors import PenstockError
+from ..errors import PenstockError, raise_if_temporary
 
 UINT8 = 8
 GZIP_MAGIC = b"\x1f\x8b"
@@ -69,6 +69,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
             f"{path}: damaged gzip file ({error}); expected a whole one; fetch it again"
         ) from None
     except OSError as error:
+        raise_if_temporary(error, path)
         raise PenstockError(
             f"{path}: cannot be read ({error.strerror}); expected a readable IDX file; "
             "check the path and its permissions"

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from ..errors import PenstockError
+from ..errors import PenstockError, raise_if_temporary
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error)
 
@@ -42,14 +42,19 @@ class RawFile:
 
         Raises:
             PenstockError: what is compressed is damaged or cut off, or needs a password.
+            TemporaryError: network or disk failed.
         """
         try:
             with self.read() as stream:
                 yield stream
         except DAMAGED as error:
+            raise_if_temporary(error, self.path)  # zipfile says so of what it cannot read
             raise PenstockError(
                 f"{self.path}: damaged or cut off: {error}; expected a whole file; fetch it again"
             ) from None
+        except OSError as error:
+            raise_if_temporary(error, self.path)
+            raise
         except RuntimeError as error:  # how zipfile says that a password is needed
             raise PenstockError(f"{self.path}: {error}; expected one without; unpack it") from None
 
@@ -90,6 +95,7 @@ def _members(path: Path, name: Path) -> Iterator[RawFile]:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.namelist() if not m.endswith("/")]
     except zipfile.BadZipFile as error:
+        raise_if_temporary(error, path)  # see above
         raise PenstockError(
             f"{path}: {error}; expected a whole zip archive; fetch it again"
         ) from None

@@ -49,12 +49,13 @@ class LastCheckpoint(Checkpoint):
         if self._random:
             torch.set_rng_state(self._random["cpu"])
             if torch.cuda.is_available():
-                torch.cuda.set_rng_state_all(self._random["cuda"])
+                torch.cuda.set_rng_state(self._random["cuda"])
             self._random = None
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the random generators, and which epoch comes next."""
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        # Of the GPU in use only: the training may go on with another one of several.
+        cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
         return {"cpu": torch.get_rng_state(), "cuda": cuda, "epoch": self.sampler.epoch + 1}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

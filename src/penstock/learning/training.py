@@ -72,6 +72,7 @@ def fit(
     checkpoints: Path,
     on_epoch: Callable[[Epoch], None],
     memory: int,
+    device: torch.device | None = None,
 ) -> Training:
     """Train in place: the learner ends with the weights `train.keep` names, on the CPU.
 
@@ -84,8 +85,9 @@ def fit(
         checkpoints: a folder for unfinished work; a training that was broken off is taken up.
         on_epoch: is told the metrics of each epoch.
         memory: free bytes of main memory.
+        device: where to train, which of several GPUs too; by `train.accelerator` if left out.
     """
-    device = choose_device(params.accelerator)
+    device = device or choose_device(params.accelerator)
     examples = len(train_rows) + len(validation_rows)
     loading, reason = choose_loading(arrays, examples, device, params.loading, memory)
     print(f"  {'held in memory' if loading == 'memory' else 'streamed from disk'}: {reason}")
@@ -135,7 +137,7 @@ def _make_trainer(
 ) -> Trainer:
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=1,
+        devices=1 if device.index is None else [device.index],
         precision=_precision(params, device),
         max_epochs=epochs,
         gradient_clip_val=params.gradient_clip,
@@ -153,5 +155,8 @@ def _make_trainer(
 def _precision(params: "TrainParams", device: torch.device) -> Any:
     if params.precision != "auto":
         return params.precision
-    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cuda":
+        return "32-true"
+    with torch.cuda.device(device):
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16-mixed" if bf16 else "32-true"

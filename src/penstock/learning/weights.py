@@ -3,17 +3,19 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from safetensors.torch import load_file, save_file
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn  # takes more than a second, and who asks for a description needs none
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
 
 
-def save_weights(network: nn.Module, folder: Path) -> str:
+def save_weights(network: "nn.Module", folder: Path) -> str:
     """Write a network's weights; answer their SHA-256."""
+    from safetensors.torch import save_file
+
     tensors = {
         name: value.detach().contiguous().cpu() for name, value in network.state_dict().items()
     }
@@ -27,8 +29,10 @@ def weights_sha256(folder: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_weights(network: nn.Module, folder: Path) -> None:
+def load_weights(network: "nn.Module", folder: Path) -> None:
     """Load weights into a network of the same shape."""
+    from safetensors.torch import load_file
+
     network.load_state_dict(load_file(folder / WEIGHTS))
 
 

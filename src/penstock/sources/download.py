@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
-from ..errors import PenstockError
+from ..errors import PenstockError, TemporaryError, raise_if_temporary
 from .unpack import unpack
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def read_catalogue(path: Path) -> dict[str, Download]:
     try:
         return Catalogue.model_validate(YAML(typ="safe").load(path)).downloads
     except OSError as error:
+        raise_if_temporary(error, path)
         found = f"cannot be read ({error.strerror}); expected the catalogue of downloads"
         raise PenstockError(f"{path}: {found}; restore it from git") from None
     except (YAMLError, UnicodeDecodeError) as error:
@@ -126,6 +127,7 @@ def download(name: str, folder: Path, catalogue: Path, retry: Retry = PATIENT) -
     Raises:
         PenstockError: no such dataset, a file that no mirror delivers as the catalogue describes
             it, a folder that cannot be written, or another process downloading into it.
+            TemporaryError if a mirror, or the disk, may do better later.
     """
     known = read_catalogue(catalogue)
     if name not in known:
@@ -151,6 +153,7 @@ def download(name: str, folder: Path, catalogue: Path, retry: Retry = PATIENT) -
         found = "another process is downloading into this folder; wait until it ends"
         raise PenstockError(f"{folder}: {found}") from None
     except OSError as error:
+        raise_if_temporary(error, folder)
         found = f"cannot be read or written ({error.strerror or error})"
         remedy = "check the path, its permissions and the free space"
         raise PenstockError(f"{error.filename or folder}: {found}; {remedy}") from None
@@ -187,7 +190,8 @@ def _fetch(file: RemoteFile, folder: Path, session: "requests.Session", retry: R
     there = f" (there is another file of {path.stat().st_size} bytes)" if path.exists() else ""
     reasons = "; ".join(map(str, failures))
     remedies = " or ".join(dict.fromkeys(failure.remedy for failure in failures))
-    raise PenstockError(
+    kind = TemporaryError if any(failure.again for failure in failures) else PenstockError
+    raise kind(
         f"{path}: not downloaded{there}: {reasons}; expected {file.size} bytes; {remedies}, "
         f"or place the file yourself at {path} (sha256 {file.sha256})"
     )

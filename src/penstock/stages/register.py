@@ -77,6 +77,7 @@ def _register(workspace: Workspace) -> dict[str, Any]:
     receipt = {
         "model": workspace.name,
         "version": int(version.version),
+        "champion_before": int(champion.version) if champion else None,
         **decision,
         "weights_sha256": description["weights_sha256"],
         "bundle_sha256": bundle,
@@ -165,7 +166,6 @@ def _compare(
         limits.resamples,
     )
     numbers = {
-        "champion_before": int(champion.version),
         "difference": difference.mean,
         "difference_low": difference.low,
         "difference_high": difference.high,

@@ -12,10 +12,12 @@ import psutil
 from .. import pipeline
 from ..datasets.dataset import Dataset, digest_files
 from ..learning.checkpoints import unfinished
+from ..learning.device import choose_device
 from ..learning.progress import Epoch
 from ..learning.training import Training, fit, seed
 from ..learning.weights import DESCRIPTION, save_weights
 from ..project import Workspace
+from ..slots import training_slot
 from ..tracking.runs import recorded_run, try_complete_run
 from .gate import check_gate
 
@@ -73,7 +75,10 @@ def train_network(
     checkpoints: Path,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> tuple["nn.Module", Training]:
-    """Train the network of pipeline `name` on a dataset, whoever records it."""
+    """Train the network of pipeline `name` on a dataset, whoever records it.
+
+    Waits for its turn: one training at a time on a GPU, or on the same cores.
+    """
     network_module: pipeline.NetworkModule = pipeline.load(name, "network")
     train_module: pipeline.TrainModule = pipeline.load(name, "train")
     seed(params.train)
@@ -81,7 +86,12 @@ def train_network(
     print(f"train {name}: {count_weights(network):,} parameters")
     if "validation" in params.train.splits:
         print("  learns from the validation split too: what it measures there says nothing")
-    with unfinished(checkpoints, _digest(name, params, dataset)) as folder:
+    with (
+        training_slot(
+            choose_device(params.train.accelerator), params.train.threads, f"train {name}"
+        ) as device,
+        unfinished(checkpoints, _digest(name, params, dataset)) as folder,
+    ):
         training = fit(
             train_module.learner(network, params, dataset),
             train_module.arrays(dataset),
@@ -91,6 +101,7 @@ def train_network(
             folder,
             on_epoch,
             psutil.virtual_memory().available,
+            device,
         )
     return network, training
 

@@ -1,5 +1,6 @@
 """The runs of a pipeline as a table for the terminal."""
 
+import os
 from datetime import UTC, datetime
 
 from mlflow.entities import Run
@@ -11,7 +12,8 @@ from ..terminal import make_table
 from .runs import complete_run, list_runs
 from .store import connect, tracking_uri
 
-UI = "http://127.0.0.1:5000"  # where `make ui` shows the store under mlruns/
+UI = "PENSTOCK_MLFLOW"  # environment variable: where `penstock up` shows the store under mlruns/
+MADE = "http://127.0.0.1:5000"  # where `make ui` does
 
 COLUMNS = ("when", "run", "status", "model", "metrics", "train s", "version", "aliases")
 
@@ -38,9 +40,10 @@ def run_link(workspace: Workspace) -> str:
     client, run_id = complete_run(workspace)
     run = client.get_run(run_id)
     uri = tracking_uri(workspace.root)
-    server = uri if uri.startswith("http") else UI
-    link = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
-    return f"[{run.info.run_name}]({link})" + ("" if uri.startswith("http") else ", by `make ui`")
+    server = uri if uri.startswith("http") else os.environ.get(UI, MADE)
+    page = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+    hint = ", by `make ui`" if server == MADE else ""
+    return f"[{run.info.run_name}]({page}), [report]({page}/artifacts){hint}"
 
 
 def _describe(run: Run, metric: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ...datasets.dataset import DatasetWriter
 from ...datasets.examples import Example, read_example
 from ...datasets.groups import not_there, read_groups
 from ...datasets.splits import Splitter, group_splitter, hash_splits
-from ...errors import PenstockError
+from ...errors import PenstockError, raise_if_temporary
 from .decode import centre, open_recording
 from .params import RATE, Data, Params
 
@@ -135,6 +135,7 @@ def _read_list(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
+        raise_if_temporary(error, path)
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise PenstockError(
             f"{path}: cannot be read ({reason}); expected a list of files, a line each; "

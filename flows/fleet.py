@@ -1,0 +1,80 @@
+"""Pipelines side by side, a flow each: one that fails does not stop the others."""
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from typing import Any
+
+from prefect import flow, get_run_logger, tags
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas import State
+from prefect.states import Completed, Failed
+
+from parameters import KNOWN, AtOnce, Name, Stage, Timeouts
+from penstock.processes import end_children
+from penstock.supervision.pool import TAG
+from penstock.turn import give_up
+from pipeline import pipeline
+
+
+@flow(name="fleet", log_prints=True)
+def fleet(
+    names: list[Name] = [],
+    settings: list[str] = [],
+    force_from: Stage | None = None,
+    timeouts: Timeouts = {},
+    at_once: AtOnce = 4,
+) -> Any:
+    """Bring several pipelines up to date side by side; ends failed if one of them did.
+
+    Args:
+        names: Which pipelines; none named means all of them.
+        settings: Other settings, as with `penstock run -S`: train.max_epochs=3 say. The stages then
+            run in a scratch folder, with an MLflow run of their own; outputs and registry stay.
+        force_from: Run this stage and those after it even where DVC finds nothing stale.
+        timeouts: Seconds after which a stage is ended as failed, {"train": 3600} say; a stage that
+            is not named may take as long as it likes.
+        at_once: How many pipelines run side by side. Whatever it is, trainings take turns at each
+            GPU, or at the processor's cores.
+    """
+    parameters = {"settings": settings, "force_from": force_from, "timeouts": timeouts}
+    return run_side_by_side(names or KNOWN, at_once, **parameters)
+
+
+def run_side_by_side(names: list[str], at_once: int, **parameters: Any) -> Any:
+    """Run pipelines inside a flow; answers a state that says which failed, with a table of them.
+
+    Threads rather than tasks: what a flow below logs then belongs to it. Signals reach only the
+    main thread, which waits, and ends what the others wait for.
+    """
+    started = time.perf_counter()
+    pool = ThreadPoolExecutor(at_once)
+    with tags(TAG):
+        runs: dict[str, Future[Any]] = {
+            name: pool.submit(copy_context().run, _run_one, name, parameters) for name in names
+        }
+    try:
+        wait(runs.values())
+    except BaseException:
+        give_up()
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_children()
+        raise
+    rows = [{"pipeline": name, **run.result()} for name, run in runs.items()]
+    create_table_artifact(rows, key="fleet", description="Pipelines: how each ended, and why")
+    failed = [f"{row['pipeline']} ({row['reason']})" for row in rows if row["reason"]]
+    seconds = time.perf_counter() - started
+    if failed:
+        return Failed(message=f"{len(failed)} of {len(rows)} failed: {'; '.join(failed)}")
+    get_run_logger().info(f"{len(rows)} pipelines up to date, in {seconds:.1f} s")
+    return Completed(message=f"{len(rows)} pipelines are up to date")
+
+
+def _run_one(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    started = time.perf_counter()
+    state: State[Any] = pipeline(name, **parameters, return_state=True)  # type: ignore[assignment]
+    return {
+        "state": state.name,
+        "seconds": round(time.perf_counter() - started, 1),
+        "reason": "" if state.is_completed() else state.message,
+    }

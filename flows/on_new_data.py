@@ -1,0 +1,55 @@
+"""Looks whether a source, or anything else a pipeline depends on, has changed; runs only that."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.states import Completed
+
+from fleet import run_side_by_side
+from parameters import KNOWN, ROOT, AtOnce, Name, Timeouts
+from penstock.errors import PenstockError
+from penstock.failures import failed_before
+from penstock.project import Workspace
+from penstock.repro import is_stale, plan
+
+
+@flow(name="on-new-data", log_prints=True)
+def on_new_data(
+    names: list[Name] = [],
+    timeouts: Timeouts = {},
+    at_once: AtOnce = 4,
+) -> Any:
+    """Ask DVC what is stale; bring those pipelines up to date, or say that there is nothing to do.
+
+    What failed is not tried again before something it depends on has changed.
+
+    Args:
+        names: Which pipelines to look at; none named means all of them.
+        timeouts: Seconds after which a stage is ended as failed, {"train": 3600} say; a stage that
+            is not named may take as long as it likes.
+        at_once: How many pipelines run side by side. Whatever it is, trainings take turns at each
+            GPU, or at the processor's cores.
+    """
+    todo = [name for name in names or KNOWN if _has_to_run(name, get_run_logger().info)]
+    if not todo:
+        return Completed(message="nothing to do")
+    return run_side_by_side(todo, at_once, timeouts=timeouts)
+
+
+def _has_to_run(name: str, tell: Callable[[str], None]) -> bool:
+    """Whether something is stale that has not failed just so before."""
+    step, reason = None, ""
+    try:
+        workspace = Workspace.open(name)
+        step = next((it for it in plan(workspace) if is_stale(ROOT, it)), None)
+        if step is None:
+            return False
+        reason = f"{step.label} is stale"
+    except PenstockError as error:
+        reason = str(error)  # its run fails with it, for all to see
+    if before := failed_before(ROOT, name, step, reason):
+        tell(f"{name}: nothing has changed since it failed ({before}); `penstock run` tries again")
+        return False
+    tell(f"{name}: {reason}")
+    return True

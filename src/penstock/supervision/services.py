@@ -1,0 +1,141 @@
+"""The services that were started here, as .penstock/services.json keeps them."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from ..errors import PenstockError
+
+SERVER, TRACKING, WORKER = "prefect", "mlflow", "worker"
+FOLDER = ".penstock"
+MARK = "PENSTOCK_WORKER_OF"  # the project, in the environment of its worker and all below that
+ENGINE = "prefect.engine"  # the program of a flow run, as prefect.yaml has it
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process that `up` started.
+
+    Attributes:
+        name: `prefect`, `mlflow` or `worker`.
+        pid: its process.
+        created: when that started, since process ids come round again.
+        address: where it answers; for the worker, the API that it works for.
+        log: the file that has what it prints.
+    """
+
+    name: str
+    pid: int
+    created: float
+    address: str
+    log: str
+
+    def process(self) -> psutil.Process | None:
+        """Its process, None if that has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < 1
+        except psutil.NoSuchProcess:
+            return None
+        return process if same and lives(process) else None
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that nobody has waited for counts as ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def of_worker(root: Path, worker: psutil.Process | None = None) -> list[psutil.Process]:
+    """A project's worker and all it started, even a flow run whose worker was killed.
+
+    Told by the mark in their environment, and by who started whom. Whoever asks is left out.
+    """
+    found = set()
+    if worker:
+        with suppress(psutil.NoSuchProcess):
+            found = {worker, *worker.children(recursive=True)}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # somebody else's, or gone
+            if process.environ().get(MARK) == str(root):
+                found.add(process)
+    me = psutil.Process()
+    return [it for it in found - {me, *me.parents()} if lives(it)]
+
+
+def flow_runs(root: Path, worker: psutil.Process | None = None) -> list[psutil.Process]:
+    """Those of them that are flow runs, each with stages below it."""
+    found = []
+    for process in of_worker(root, worker):
+        with suppress(psutil.Error):
+            if ENGINE in process.cmdline():
+                found.append(process)
+    return found
+
+
+def load(root: Path) -> dict[str, Service]:
+    """The services that were started for a project, whether they still run or not."""
+    try:
+        rows = json.loads((root / FOLDER / "services.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return {row["name"]: Service(**row) for row in rows}
+
+
+def alive(root: Path) -> dict[str, Service]:
+    """Those that run."""
+    return {name: service for name, service in load(root).items() if service.process()}
+
+
+def save(root: Path, services: dict[str, Service]) -> None:
+    """Write down what runs; the file gets its name when it is whole."""
+    file = root / FOLDER / "services.json"
+    if not services:
+        file.unlink(missing_ok=True)
+        return
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps([asdict(it) for it in services.values()], indent=2) + "\n")
+    partial.replace(file)
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Let one `up` or `down` at a time at the services of a project.
+
+    Raises:
+        PenstockError: another one is at it.
+    """
+    folder = root / FOLDER
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock").acquire(timeout=1):
+            yield
+    except Timeout:
+        raise PenstockError(
+            f"{folder}: another `penstock up` or `penstock down` is at work; wait until it is done"
+        ) from None
+
+
+def environment(root: Path, api_url: str) -> dict[str, str]:
+    """What Prefect's programs see: the server to talk to, and where the project lies."""
+    env = {
+        **os.environ,
+        "PREFECT_API_URL": api_url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PENSTOCK_ROOT": str(root),  # for prefect.yaml, which names no folder
+        "PYTHONUNBUFFERED": "1",
+    }
+    if tracking := alive(root).get(TRACKING):
+        env["PENSTOCK_MLFLOW"] = tracking.address  # for links to runs
+    if api_url != os.environ.get("PREFECT_API_URL"):  # of a server somebody else runs, keep theirs
+        env["PREFECT_HOME"] = str(root / FOLDER / "prefect")
+    return env

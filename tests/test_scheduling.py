@@ -1,0 +1,332 @@
+"""Flows that people can leave alone: scheduled, side by side, retried, cancelled, in time."""
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import requests
+from mlflow import MlflowClient
+
+from penstock.errors import PenstockError
+from penstock.project import Workspace
+from penstock.repro import plan
+from penstock.runner import Runner
+from penstock.turn import taking_turns
+from projects import hashes, read, runs_of
+from test_services import free_port, within
+
+
+class Webhook(http.server.ThreadingHTTPServer):
+    """Keeps what is posted to it."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Keeper)
+        self.address = f"http://127.0.0.1:{self.server_port}/secret"
+        self.messages = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _Keeper(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        length = int(self.headers["Content-Length"])
+        self.server.messages.append(json.loads(self.rfile.read(length)))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def webhook():
+    server = Webhook()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+class Prefect:
+    """The server of a project, asked as its UI asks."""
+
+    def __init__(self, project, port):
+        self.project = project
+        self.api = f"http://127.0.0.1:{port}/api"
+
+    def ask(self, method, path, **body):
+        for _ in range(30):
+            answer = requests.request(method, f"{self.api}/{path}", json=body, timeout=30)
+            if answer.status_code != 503:  # while something else writes to its database
+                break
+            time.sleep(0.5)
+        answer.raise_for_status()
+        return answer.json()
+
+    def start(self, deployment, **parameters):
+        """Create a run of a deployment, due now; answer its id."""
+        found = self.ask("GET", f"deployments/name/{deployment}")
+        due = {"type": "SCHEDULED"}
+        path = f"deployments/{found['id']}/create_flow_run"
+        return self.ask("POST", path, state=due, parameters=parameters)["id"]
+
+    def finished(self, run):
+        """The state that a run ended in."""
+        ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+        def state():
+            found = self.ask("GET", f"flow_runs/{run}")["state"]
+            return found if found["type"] in ends else None
+
+        return within(180, state)
+
+    def find(self, what, **question):
+        return self.ask("POST", f"{what}/filter", **question)
+
+    def table(self, key):
+        newest = self.find("artifacts/latest", artifacts={"key": {"any_": [key]}})
+        return json.loads(newest[0]["data"])
+
+
+@pytest.fixture
+def prefect(project, webhook):
+    """A finished project with everything up, and a second pipeline that cannot be run."""
+    (project.root / "data" / "samples" / "nothing").mkdir()
+    params = (project.root / "params.yaml").read_text()
+    broken = params.partition("pipelines:\n")[2].replace("  mnist:", "  pathology:", 1)
+    (project.root / "params.yaml").write_text(params + broken)
+    port = free_port()
+    ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]
+    project.run("penstock", "up", *ports, PENSTOCK_WEBHOOK=webhook.address)
+    yield Prefect(project, port)
+    project.run("penstock", "down")
+    assert project.gone_within(10)
+    assert b"secret" not in b"".join(log.read_bytes() for log in logs(project))
+
+
+def logs(project):
+    return (project.root / ".penstock" / "logs").iterdir()
+
+
+@pytest.mark.pipeline
+@pytest.mark.timeout(600)
+def test_a_team_leaves_it_alone(prefect, webhook):
+    """One test, since each start of the servers takes ten seconds and more."""
+    before = hashes(prefect.project)
+    _check_one_fails_and_the_other_does_not(prefect, webhook)
+    run = prefect.start("on-new-data/every-10-minutes")
+    assert prefect.finished(run)["message"] == "nothing to do", "what failed is not tried again"
+    prefect.project.keep("mnist")
+    _check_force(prefect, webhook)
+    _check_network_trouble_is_retried(prefect)
+    _check_cancel_and_queue(prefect)
+    assert hashes(prefect.project) == before
+
+
+def _check_one_fails_and_the_other_does_not(prefect, webhook):
+    state = prefect.finished(prefect.start("fleet/nightly"))
+    assert state["type"] == "FAILED"
+    assert state["message"].startswith("1 of 2 failed: pathology (params.yaml: pipelines.pathology")
+    rows = {row["pipeline"]: row for row in prefect.table("fleet")}
+    assert rows["mnist"]["state"] == "Completed"
+    assert rows["mnist"]["reason"] == ""
+    assert rows["pathology"]["state"] == "Failed"
+    (message,) = webhook.messages
+    assert message["event"] == "failure"
+    assert message["pipeline"] == "pathology"
+    assert message["text"].startswith("penstock: pathology: failed: params.yaml: pipelines.pathol")
+    (below,) = prefect.find("flow_runs", flow_runs={"name": {"any_": ["pathology"]}})
+    assert below["tags"] == ["penstock"], "what marks dead runs goes by it"
+
+
+def _check_force(prefect, webhook):
+    """What is asked for runs in any case; the rest stays up to date."""
+    state = prefect.finished(
+        prefect.start("pipeline/on-demand", name="mnist", force_from="register")
+    )
+    assert state["type"] == "COMPLETED", state
+    rows = {row["stage"]: row for row in prefect.table("mnist-stages")}
+    assert {stage for stage, row in rows.items() if row["state"] == "ran"} == {"register"}
+    assert "it is the champion already" in rows["register"]["notes"]
+    assert "/#/experiments/" in rows["train"]["notes"]
+    assert "make ui" not in rows["train"]["notes"], "the link is to the page of `penstock up`"
+    metrics = {row["metric"]: row for row in prefect.table("mnist-metrics")}
+    assert metrics["test/accuracy"]["v1"] == metrics["test/accuracy"]["champion v1"]
+    assert len(webhook.messages) == 1, "the champion is no new one"
+
+
+def _check_network_trouble_is_retried(prefect):
+    """No mirror answers: the task waits and tries again; cancelled, it stops waiting."""
+    file = prefect.project.root / "params.yaml"
+    params = file.read_text()
+    catalogue = prefect.project.root / "data" / "downloads.yaml"
+    lines = catalogue.read_text().splitlines(keepends=True)
+    mirrors = [line for line in lines if "https://" in line and "mnist/" in line]
+    assert mirrors
+    nobody = f"http://127.0.0.1:{free_port()}/"
+    for line in mirrors:
+        prefix = line[: line.index("https://")]
+        lines[lines.index(line)] = f"{prefix}{nobody}{line.rpartition('/')[2]}"
+    catalogue.write_text("".join(lines))
+    prefect.project.set(source="data/downloads/mnist")
+    run = prefect.start("pipeline/on-demand", name="mnist")
+    wanted = {"flow_run_id": {"any_": [run]}}
+
+    def waits():
+        found = prefect.find("task_runs", task_runs=wanted)
+        return [it for it in found if it["state"]["name"] == "AwaitingRetry"]
+
+    (task,) = within(180, waits)
+    assert task["name"] == "download mnist"
+    prefect.ask("POST", f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
+    assert prefect.finished(run)["type"] == "CANCELLED"
+    file.write_text(params)
+
+
+def _check_cancel_and_queue(prefect):
+    """Cancelled, a training ends with all it started; who waited for its turn goes on."""
+    project = prefect.project
+    file = project.root / "params.yaml"
+    params = file.read_text()
+    project.set(train={"max_epochs": 3000})  # some minutes, told of in twenty lines
+    run = prefect.start("on-new-data/every-10-minutes")
+    within(120, lambda: prefect.find("artifacts", artifacts={"key": {"any_": ["mnist-train"]}}))
+    (progress,) = prefect.find("artifacts", artifacts={"key": {"any_": ["mnist-train"]}})
+    assert progress["type"] == "progress"
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "penstock", "run", "mnist"],
+        cwd=project.root,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stdout.readline().startswith("mnist: waiting for another run to end (process ")
+    file.write_text(params)
+    prefect.ask("POST", f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
+    said, _ = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0
+    assert said.count("up to date") == 6, "it finds nothing to do"
+    assert prefect.finished(run)["type"] == "CANCELLED"
+    (killed,) = [it for it in runs_of(project) if it.info.status != "FINISHED"]
+    assert killed.info.status == "KILLED"
+    assert "interrupted" in killed.data.tags["penstock.reason"]
+
+
+@pytest.mark.pipeline
+def test_a_stage_that_takes_too_long_is_ended(project, monkeypatch):
+    before = hashes(project)
+    project.set(train={"max_epochs": 100_000})
+    for key, value in project.environment().items():
+        monkeypatch.setenv(key, value)
+    workspace = Workspace.open("mnist", project.root)
+    step = next(step for step in plan(workspace) if step.stage == "train")
+    lines = []
+    with (
+        taking_turns(workspace) as turn,
+        Runner(workspace, turn) as runner,
+        pytest.raises(PenstockError, match=r"^train mnist: not done within 8 s.*timeouts\.train"),
+    ):
+        runner.run(step, lines.append, timeout=8)
+    assert project.gone_within(10)
+    project.set(train={"max_epochs": 1})
+    assert hashes(project) == before
+
+
+@pytest.mark.pipeline
+def test_two_runs_at_once_of_the_same_pipeline_take_turns(project):
+    """One trains; the other waits and finds nothing to do."""
+    project.set(train={"max_epochs": 2, "min_steps": 0})
+    command = [sys.executable, "-m", "penstock", "run", "mnist"]
+    both = [
+        subprocess.Popen(
+            command, cwd=project.root, env=project.environment(), stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=240)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    worked, waited = sorted(said, key=lambda text: text.count("up to date"))
+    assert worked.count("> penstock") == 3
+    assert "waiting for another run to end" in waited
+    assert waited.count("up to date") == 6
+    assert "> penstock" not in waited
+    assert len(runs_of(project)) == 2
+
+
+@pytest.fixture
+def mlflow_server(tmp_path):
+    """Start and stop an MLflow server that keeps its store, on the same port each time."""
+    port, started = free_port(), []
+    address = f"http://127.0.0.1:{port}"
+    store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
+    store += ["--artifacts-destination", str(tmp_path / "server-artifacts")]
+
+    def start():
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
+        env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (tmp_path / "mlflow.log").open("a") as log:
+            started.append(
+                subprocess.Popen(
+                    [*command, *store], env=env, stdout=log, stderr=log, start_new_session=True
+                )
+            )
+        within(90, lambda: _is_well(address))
+        return address
+
+    def stop():
+        os.killpg(started[-1].pid, signal.SIGKILL)
+        started[-1].wait()
+
+    yield start, stop
+    stop()
+
+
+def _is_well(address):
+    try:
+        return requests.get(f"{address}/health", timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+@pytest.mark.pipeline
+def test_a_training_survives_its_tracking_server(project, mlflow_server):
+    start, stop = mlflow_server
+    address = start()
+    env = {"MLFLOW_TRACKING_URI": address, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+    project.set(train={"max_epochs": 60})
+    training = subprocess.Popen(
+        [sys.executable, "-m", "penstock", "run", "mnist"],
+        cwd=project.root,
+        env={**project.environment(), **env, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said = ""
+    for line in training.stdout:
+        said += line
+        if "epoch" in line:
+            stop()
+            break
+    said += training.stdout.read()
+    assert training.wait() == 1, "what register decides is in the store"
+    assert "tracking lost" in said
+    assert "train mnist: 60 epochs" in said
+    assert "evaluate mnist: test/accuracy" in said
+    assert "the registry cannot be used" in said
+    start()
+    said = project.run("penstock", "run", "mnist", **env).stdout
+    assert said.count("> penstock") == 1, "only register is left to do"
+    client = MlflowClient(address, address)
+    experiment = client.get_experiment_by_name("mnist").experiment_id
+    runs = client.search_runs([experiment])
+    assert "RUNNING" not in [run.info.status for run in runs]
+    (whole,) = [run for run in runs if "test/accuracy" in run.data.metrics]
+    assert whole.data.metrics["test/accuracy"] == read(project, "metrics.json")["test/accuracy"]
+    assert len(client.get_metric_history(whole.info.run_id, "train/loss")) == 60
+    assert whole.data.params["train.max_epochs"] == "60"
+    assert client.get_model_version_by_alias("mnist", "champion").run_id == whole.info.run_id
