@@ -1,0 +1,176 @@
+"""What a flow costs over plain `dvc repro`, all pipelines, with a Prefect server running.
+
+Nothing to do: everything is up to date. Everything to do: from raw files, with an empty cache and
+trainings of an epoch, which leaves the parts that a flow adds to. A flow runs pipelines side by
+side; `one after another` is the same with one at a time.
+
+    python benchmarks/scheduling.py nothing --rounds 5
+    python benchmarks/scheduling.py everything --rounds 1     # some ten minutes a round
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import requests
+from ruamel.yaml import YAML
+
+from hardware import describe_hardware
+
+ROOT = Path(__file__).parent.parent
+QUICK = {"max_epochs": 1, "min_steps": 1}
+
+FLOWS = """
+import sys
+sys.path.insert(0, "flows")
+from fleet import fleet
+from on_new_data import on_new_data
+if sys.argv[1] == "on_new_data":
+    state = on_new_data(return_state=True)
+else:
+    state = fleet(at_once=int(sys.argv[1]), return_state=True)
+sys.exit(not state.is_completed())
+"""
+WAYS = {
+    "dvc repro": ["-m", "dvc", "repro"],
+    "fleet": ["-c", FLOWS, "4"],
+    "fleet, one after another": ["-c", FLOWS, "1"],
+}
+
+
+def main() -> None:
+    """Print seconds and what a pipeline costs more than by `dvc repro`, medians of pairs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("todo", choices=["nothing", "everything"])
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    rounds = options.rounds
+    print(describe_hardware())
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary) / "project"
+        count = make_project(root)
+        with prefect_server(Path(temporary)) as env:
+            if options.todo == "everything":
+                measure("everything to do", root, env, rounds, count, fresh=True)
+                return
+            run(root, env, WAYS["dvc repro"])
+            measure("nothing to do", root, env, rounds, count, fresh=False)
+            seconds = [run(root, env, ["-c", FLOWS, "on_new_data"]) for _ in range(rounds)]
+            print(f"nothing to do, on_new_data: {statistics.median(seconds):.1f} s in all")
+
+
+def measure(
+    what: str, root: Path, env: dict[str, str], rounds: int, count: int, *, fresh: bool
+) -> None:
+    """Run each way in turn, and compare within a round."""
+    rows: dict[str, list[float]] = {way: [] for way in WAYS}
+    for number in range(rounds):
+        for way in list(WAYS)[:: -1 if number % 2 else 1]:
+            if fresh:
+                forget(root)
+            rows[way].append(run(root, env, WAYS[way]))
+    for way, seconds in rows.items():
+        more = [(it - plain) / count for it, plain in zip(seconds, rows["dvc repro"], strict=True)]
+        print(
+            f"{what}, {way}: {statistics.median(seconds):.1f} s; {statistics.median(more):+.2f} "
+            f"({min(more):+.2f} to {max(more):+.2f}) s for each of {count} pipelines",
+            flush=True,
+        )
+
+
+def run(root: Path, env: dict[str, str], command: list[str]) -> float:
+    """Seconds of a command, from starting its process to its end."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *command], cwd=root, env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
+    return time.perf_counter() - started
+
+
+def make_project(root: Path) -> int:
+    """Copy the project, with trainings of an epoch; answer how many pipelines it has."""
+    root.mkdir()
+    for name in ("dvc.yaml", "constraints.txt", ".dvcignore", "src", "flows", "data"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        options = {"ignore": only_what_git_has} if copy is shutil.copytree else {}
+        copy(ROOT / name, root / name, **options)
+    (root / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc" / "config", root / ".dvc")
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    for section in params["pipelines"].values():
+        section["train"].update(QUICK)
+        section["register"]["minimum"] = {}
+    params["pipelines"]["ratings"]["train"]["max_epochs"] = 8  # `bpmf` draws from the last of them
+    yaml.dump(params, root / "params.yaml")
+    (root / "mlruns").mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    return len(params["pipelines"])
+
+
+def only_what_git_has(folder: str, names: list[str]) -> list[str]:
+    """Leave out caches, samples and outputs."""
+    if Path(folder).name == "data":
+        return [name for name in names if name not in ("dvc.yaml", "downloads.yaml", ".gitignore")]
+    return [name for name in names if name == "__pycache__"]
+
+
+def forget(root: Path) -> None:
+    """Remove all results and DVC's cache, so that every stage has to run."""
+    for path in (*root.glob("data/*/"), root / ".dvc" / "cache", root / ".dvc" / "tmp"):
+        shutil.rmtree(path, ignore_errors=True)
+    for name in ("dvc.lock", "data/dvc.lock"):
+        (root / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
+    """Start a Prefect server on a free port; yield the environment for its clients."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder / "project" / "src"),
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    server = subprocess.Popen(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while not answers(f"{env['PREFECT_API_URL']}/health"):
+            if server.poll() is not None:
+                sys.exit(f"the Prefect server ended with {server.returncode}")
+            time.sleep(0.3)
+        yield env
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def answers(address: str) -> bool:
+    """Whether a server answers."""
+    try:
+        return requests.get(address, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+if __name__ == "__main__":
+    main()
