@@ -1,4 +1,4 @@
-"""What a flow costs over plain `dvc repro`, all pipelines, with a Prefect server running.
+"""What a flow costs over plain `dvc repro`, with a Prefect server running; whether it is punctual.
 
 Nothing to do: everything is up to date. Everything to do: from raw files, with an empty cache and
 trainings of an epoch, which leaves the parts that a flow adds to. A flow runs pipelines side by
@@ -6,6 +6,7 @@ side; `one after another` is the same with one at a time.
 
     python benchmarks/scheduling.py nothing --rounds 5
     python benchmarks/scheduling.py everything --rounds 1     # some ten minutes a round
+    python benchmarks/scheduling.py minutes --rounds 3        # a deployment that is due each minute
 """
 
 import argparse
@@ -19,8 +20,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import psutil
 import requests
 from ruamel.yaml import YAML
 
@@ -50,7 +54,7 @@ WAYS = {
 def main() -> None:
     """Print seconds and what a pipeline costs more than by `dvc repro`, medians of pairs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("todo", choices=["nothing", "everything"])
+    parser.add_argument("todo", choices=["nothing", "everything", "minutes"])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     rounds = options.rounds
@@ -58,6 +62,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "project"
         count = make_project(root)
+        if options.todo == "minutes":
+            watch_minutes(root, rounds)
+            return
         with prefect_server(Path(temporary)) as env:
             if options.todo == "everything":
                 measure("everything to do", root, env, rounds, count, fresh=True)
@@ -101,10 +108,10 @@ def run(root: Path, env: dict[str, str], command: list[str]) -> float:
 def make_project(root: Path) -> int:
     """Copy the project, with trainings of an epoch; answer how many pipelines it has."""
     root.mkdir()
-    for name in ("dvc.yaml", "constraints.txt", ".dvcignore", "src", "flows", "data"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        options = {"ignore": only_what_git_has} if copy is shutil.copytree else {}
-        copy(ROOT / name, root / name, **options)
+    for name in ("dvc.yaml", "prefect.yaml", "constraints.txt", ".dvcignore"):
+        shutil.copy(ROOT / name, root)
+    for name in ("src", "flows", "data"):
+        shutil.copytree(ROOT / name, root / name, ignore=only_what_git_has)
     (root / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc" / "config", root / ".dvc")
     yaml = YAML()
@@ -134,12 +141,66 @@ def forget(root: Path) -> None:
         (root / name).unlink(missing_ok=True)
 
 
+def watch_minutes(root: Path, periods: int) -> None:
+    """Let `on_new_data` be due each minute; print how late it starts, and what both UIs know."""
+    file = root / "prefect.yaml"
+    file.write_text(file.read_text().replace("*/10 * * * *", "* * * * *"))
+    prefect, mlflow = free_port(), free_port()
+    penstock(root, "up", "--prefect-port", str(prefect), "--mlflow-port", str(mlflow))
+    runs: list[dict[str, Any]] = []
+    try:
+        while len(runs) < periods:
+            time.sleep(1)
+            runs = scheduled_runs(f"http://127.0.0.1:{prefect}/api")
+        address = f"http://127.0.0.1:{mlflow}/api/2.0/mlflow/runs/search"
+        body = {"experiment_ids": [str(number) for number in range(1, 9)]}
+        logged = requests.post(address, json=body, timeout=30).json().get("runs", [])
+    finally:
+        penstock(root, "down")
+    for run in runs[:periods]:
+        due, began = (
+            datetime.fromisoformat(run[it]) for it in ("expected_start_time", "start_time")
+        )
+        late, message = (began - due).total_seconds(), run["state"]["message"]
+        print(f"due {due:%H:%M:%S}, began {late:.1f} s later: {run['state']['name']}, {message}")
+    print(f"MLflow's server shows {len(logged)} runs")
+    left = [it for it in psutil.process_iter() if works_in(it, root)]
+    print(f"after `penstock down`: {len(left)} processes left")
+
+
+def scheduled_runs(api: str) -> list[dict[str, Any]]:
+    """What the schedule has started and what has ended since, oldest first."""
+    question = {
+        "flow_runs": {
+            "state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}},
+            "parent_task_run_id": {"is_null_": True},
+        },
+        "sort": "START_TIME_ASC",
+    }
+    found: list[dict[str, Any]] = requests.post(
+        f"{api}/flow_runs/filter", json=question, timeout=30
+    ).json()
+    return found
+
+
+def works_in(process: psutil.Process, root: Path) -> bool:
+    """Whether a process was started for a project."""
+    try:
+        return process.environ().get("PENSTOCK_ROOT") == str(root)
+    except psutil.Error:
+        return False
+
+
+def penstock(root: Path, *command: str) -> None:
+    """Run `penstock ...` with the copy's code."""
+    env = {**os.environ, "PYTHONPATH": str(root / "src")}
+    subprocess.run([sys.executable, "-m", "penstock", *command], cwd=root, env=env, check=True)
+
+
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     """Start a Prefect server on a free port; yield the environment for its clients."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -162,6 +223,14 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     finally:
         server.terminate()
         server.wait()
+
+
+def free_port() -> int:
+    """A port that nobody has."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def answers(address: str) -> bool:

@@ -11,7 +11,7 @@ from parameters import KNOWN, ROOT, AtOnce, Name, Timeouts
 from penstock.errors import PenstockError
 from penstock.failures import failed_before
 from penstock.project import Workspace
-from penstock.repro import is_stale, plan
+from penstock.repro import list_stale, plan
 
 
 @flow(name="on-new-data", log_prints=True)
@@ -42,7 +42,7 @@ def _has_to_run(name: str, tell: Callable[[str], None]) -> bool:
     step, reason = None, ""
     try:
         workspace = Workspace.open(name)
-        step = next((it for it in plan(workspace) if is_stale(ROOT, it)), None)
+        step = next(iter(list_stale(ROOT, plan(workspace))), None)
         if step is None:
             return False
         reason = f"{step.label} is stale"

@@ -99,9 +99,11 @@ def pipeline(
             taking_turns(workspace, get_run_logger().info) as turn,
             Runner(workspace, turn, **lineage) as runner,
         ):
-            if settings:
+            if settings and (force_from or timeouts):
+                reason = "settings are tried in a scratch folder: leave force_from and timeouts out"
+            elif settings:
                 tried = try_settings(runner, settings, return_state=True)
-                reason = "" if tried.is_completed() else tried.message
+                reason = "" if tried.is_completed() else str(tried.message)
             else:
                 reason = _stages(runner, force_from, {str(it): timeouts[it] for it in timeouts})
     except PenstockError as error:

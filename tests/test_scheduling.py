@@ -313,7 +313,7 @@ def test_a_training_survives_its_tracking_server(project, mlflow_server):
             stop()
             break
     said += training.stdout.read()
-    assert training.wait() == 1, "what register decides is in the store"
+    assert training.wait() == 75, "what register decides is in the store, which may come back"
     assert "tracking lost" in said
     assert "train mnist: 60 epochs" in said
     assert "evaluate mnist: test/accuracy" in said

@@ -89,9 +89,13 @@ def plan(workspace: Workspace) -> list[Step]:
 
 def is_stale(root: Path, step: Step) -> bool:
     """Ask DVC whether a stage has to run, without starting anything."""
+    return bool(list_stale(root, [step]))
+
+
+def list_stale(root: Path, steps: list[Step]) -> list[Step]:
+    """Ask DVC which stages have to run, or may once those before them have."""
     with _asking_dvc(root) as repo, repo.lock:
-        (stage,) = repo.stage.collect(step.address)
-        return bool(stage.changed())
+        return [it for it in steps if repo.stage.collect(it.address)[0].changed()]
 
 
 def fingerprint(root: Path, step: Step) -> str:
@@ -157,11 +161,16 @@ def what_is_lost(workspace: Workspace) -> str:
 
     A champion that somebody moved by hand is left where it is. Runs whose process was killed are
     ended, with the reason.
+
+    Raises:
+        PenstockError: the registry cannot be used.
     """
     from .tracking.reconcile import end_dead_runs, what_is_lost  # slow to import
+    from .tracking.store import using_registry
 
-    end_dead_runs(workspace)
-    return what_is_lost(workspace)
+    with using_registry(workspace.root, "the outputs are up to date; try again when it is back"):
+        end_dead_runs(workspace)
+        return what_is_lost(workspace)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ..tracking import registry
 from ..tracking.packaging import package_model, predict_fresh
 from ..tracking.registry import ModelVersion
 from ..tracking.runs import complete_run
-from ..tracking.store import MlflowClient, MlflowException, tracking_uri
+from ..tracking.store import MlflowClient, using_registry
 from .report import write_report
 
 TOLERANCE = 1e-4  # between probabilities computed in batches of different sizes
@@ -36,14 +36,10 @@ def register(workspace: Workspace) -> dict[str, Any]:
         PenstockError: the packaged model does not predict what `evaluate` measured, or the
             registry cannot be reached.
     """
-    try:
+    stays = f"the model stays in {workspace.model}"
+    remedy = f"{stays}; try `penstock run {workspace.name}` when it is back"
+    with using_registry(workspace.root, remedy):
         return _register(workspace)
-    except MlflowException as error:
-        reason = str(error).splitlines()[0][:300]
-        raise PenstockError(
-            f"{tracking_uri(workspace.root)}: the registry cannot be used: {reason}; the model "
-            f"stays in {workspace.model}; try `penstock run {workspace.name}` when it is back"
-        ) from None
 
 
 def _register(workspace: Workspace) -> dict[str, Any]:

@@ -48,11 +48,14 @@ def is_online(api: PrefectApi, since: float = 0) -> bool:
 def _mark_dead_runs(api: PrefectApi) -> None:
     """Have runs that gave no sign of life marked as crashed.
 
-    The worker does so when a run's process dies; this is for when it died as well. Only runs with
-    our tag, since our worker has them give signs often enough; Prefect's default is 180 s.
+    The worker does so when a run's process dies; this is for when it died as well, before it had
+    started the process or after. Only runs with our tag, since our worker has them give signs often
+    enough; Prefect's default is 180 s.
     """
     name = "Penstock: mark dead flow runs"
-    events = ("heartbeat", "Completed", "Failed", "TimedOut", "Cancelled", "Crashed", "Paused")
+    going = ("Pending", "Submitting", "Running", "Cancelling", "heartbeat")
+    still = ("Scheduled", "AwaitingConcurrencySlot", "Paused", "Suspended")
+    ended = ("Completed", "Failed", "TimedOut", "Cancelled", "Crashed")
     wanted: dict[str, Any] = {
         "name": name,
         "description": f"A flow run without a sign of life for {SILENCE} s is marked as crashed.",
@@ -65,8 +68,8 @@ def _mark_dead_runs(api: PrefectApi) -> None:
                 "prefect.resource.id": f"prefect.tag.{TAG}",
                 "prefect.resource.role": "tag",
             },
-            "after": ["prefect.flow-run.heartbeat"],
-            "expect": sorted(f"prefect.flow-run.{it}" for it in (*events, "Suspended")),
+            "after": [f"prefect.flow-run.{it}" for it in going],
+            "expect": [f"prefect.flow-run.{it}" for it in (*going, *still, *ended)],
             "for_each": ["prefect.resource.id"],
             "threshold": 1,
             "within": SILENCE,

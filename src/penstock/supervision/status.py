@@ -117,11 +117,11 @@ def _runs(api: PrefectApi, names: dict[str, str]) -> list[dict[str, Any]]:
 
 def _stages(root: Path, name: str) -> dict[str, Any]:
     """Which stages of a pipeline are stale, or why nobody can tell."""
-    from ..repro import is_stale, plan  # DVC: half a second
+    from ..repro import list_stale, plan  # DVC: half a second
 
     try:
         steps = plan(Workspace.open(name, root))
-        stale, error = [it.stage for it in steps if is_stale(root, it)], ""
+        stale, error = [it.stage for it in list_stale(root, steps)], ""
     except PenstockError as problem:
         stale, error = [], str(problem)
     return {"pipeline": name, "stale": stale, "error": error}

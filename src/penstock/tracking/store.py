@@ -2,13 +2,15 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock
+
+from ..errors import PenstockError, TemporaryError, is_temporary
 
 # An unreachable server must not hold up a training: seconds, not MLflow's minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -97,6 +99,23 @@ def relocate(database: Path) -> None:
                     f"update {table} set {column} = ? || substr({column}, ?) where {column} like ?",
                     (here, len(old) + 1, f"{old}/%"),
                 )
+
+
+@contextmanager
+def using_registry(root: Path, remedy: str) -> Iterator[None]:
+    """Have what MLflow raises in the block be one line, with what to do.
+
+    Raises:
+        PenstockError: the registry cannot be used.
+        TemporaryError: its server does not answer now.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        reason = str(error).splitlines()[0][:300]
+        kind = TemporaryError if is_temporary(error) else PenstockError
+        message = f"{tracking_uri(root)}: the registry cannot be used: {reason}; {remedy}"
+        raise kind(message) from None
 
 
 def experiment_id(client: MlflowClient, root: Path, name: str) -> str:
