@@ -24,8 +24,7 @@ import psutil
 from chaos import NAME, ROOT, forget, outputs, wrong
 from penstock.supervision import services
 from projects import QUICK, Project, client_of
-from test_scheduling import Prefect
-from test_services import free_port
+from servers import Prefect, free_port
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from hardware import describe_hardware

@@ -4,17 +4,15 @@ import ast
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 
 from projects import hashes, runs_of
+from servers import answers, free_port, within
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,9 +54,7 @@ def test_the_flow_gives_the_same_bits_as_dvc_repro(fresh, finished_project, pref
 @pytest.fixture
 def server(tmp_path):
     """A Prefect server with its scheduler, on a free port."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     api = f"http://127.0.0.1:{port}/api"
     env = {
         **os.environ,
@@ -70,27 +66,11 @@ def server(tmp_path):
     with (tmp_path / "server.log").open("w") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
-        wait_for(lambda: _answers(f"{api}/health"), 90)
+        within(90, lambda: answers(f"{api}/health"))
         yield env
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _answers(url):
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
-
-
-def wait_for(happens, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := happens():
-            return found
-        time.sleep(0.3)
-    pytest.fail(f"not within {seconds} s")
 
 
 SERVE = """
@@ -125,7 +105,7 @@ def test_a_served_flow_fires_and_leaves_its_table(project, server, tmp_path):
         return runs if len(runs) >= 2 else None
 
     try:
-        runs = wait_for(finished, 240)
+        runs = within(240, finished)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

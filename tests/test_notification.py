@@ -8,7 +8,7 @@ from penstock.failures import failed_before, remember_failure
 from penstock.notification import WEBHOOK, notify_of_decision, notify_of_failure
 from penstock.project import Workspace
 from penstock.repro import Step
-from test_scheduling import Webhook
+from servers import Webhook
 
 
 @pytest.fixture

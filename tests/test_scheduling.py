@@ -1,16 +1,11 @@
 """Flows that people can leave alone: scheduled, side by side, retried, cancelled, in time."""
 
-import http.server
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
-import requests
 from mlflow import MlflowClient
 
 from penstock.errors import PenstockError
@@ -19,28 +14,7 @@ from penstock.repro import plan
 from penstock.runner import Runner
 from penstock.turn import taking_turns
 from projects import hashes, read, runs_of
-from test_services import free_port, within
-
-
-class Webhook(http.server.ThreadingHTTPServer):
-    """Keeps what is posted to it."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Keeper)
-        self.address = f"http://127.0.0.1:{self.server_port}/secret"
-        self.messages = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class _Keeper(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        length = int(self.headers["Content-Length"])
-        self.server.messages.append(json.loads(self.rfile.read(length)))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
+from servers import Prefect, Webhook, answers, free_port, within
 
 
 @pytest.fixture
@@ -49,47 +23,6 @@ def webhook():
     yield server
     server.shutdown()
     server.server_close()
-
-
-class Prefect:
-    """The server of a project, asked as its UI asks."""
-
-    def __init__(self, project, port):
-        self.project = project
-        self.api = f"http://127.0.0.1:{port}/api"
-
-    def ask(self, method, path, **body):
-        for _ in range(30):
-            answer = requests.request(method, f"{self.api}/{path}", json=body, timeout=30)
-            if answer.status_code != 503:  # while something else writes to its database
-                break
-            time.sleep(0.5)
-        answer.raise_for_status()
-        return answer.json()
-
-    def start(self, deployment, **parameters):
-        """Create a run of a deployment, due now; answer its id."""
-        found = self.ask("GET", f"deployments/name/{deployment}")
-        due = {"type": "SCHEDULED"}
-        path = f"deployments/{found['id']}/create_flow_run"
-        return self.ask("POST", path, state=due, parameters=parameters)["id"]
-
-    def finished(self, run):
-        """The state that a run ended in."""
-        ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-
-        def state():
-            found = self.ask("GET", f"flow_runs/{run}")["state"]
-            return found if found["type"] in ends else None
-
-        return within(180, state)
-
-    def find(self, what, **question):
-        return self.ask("POST", f"{what}/filter", **question)
-
-    def table(self, key):
-        newest = self.find("artifacts/latest", artifacts={"key": {"any_": [key]}})
-        return json.loads(newest[0]["data"])
 
 
 @pytest.fixture
@@ -274,7 +207,7 @@ def mlflow_server(tmp_path):
                     [*command, *store], env=env, stdout=log, stderr=log, start_new_session=True
                 )
             )
-        within(90, lambda: _is_well(address))
+        within(90, lambda: answers(f"{address}/health"))
         return address
 
     def stop():
@@ -283,13 +216,6 @@ def mlflow_server(tmp_path):
 
     yield start, stop
     stop()
-
-
-def _is_well(address):
-    try:
-        return requests.get(f"{address}/health", timeout=2).ok
-    except requests.RequestException:
-        return False
 
 
 @pytest.mark.pipeline

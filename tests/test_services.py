@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import closing
 
 import psutil
@@ -17,6 +16,7 @@ from ruamel.yaml import YAML
 from penstock.supervision import pool, services
 from penstock.supervision.prefect_api import PrefectApi
 from projects import ROOT
+from servers import free_port, within
 
 WHERE = """
 import json, os, sys
@@ -32,12 +32,6 @@ def where():
 @pytest.fixture(autouse=True)
 def no_other_server(monkeypatch):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-
-
-def free_port():
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def test_prefect_yaml_fits_what_up_prepares():
@@ -116,15 +110,6 @@ def test_an_interrupted_up_leaves_nothing(fresh):
     assert process.wait(60) == 130
     assert fresh.gone_within(10)
     assert not state.exists()
-
-
-def within(seconds, happens):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := happens():
-            return found
-        time.sleep(0.2)
-    pytest.fail(f"not within {seconds} s")
 
 
 @pytest.fixture

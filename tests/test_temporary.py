@@ -4,7 +4,6 @@ import errno
 import io
 import os
 import signal
-import socket
 import zipfile
 from http.client import RemoteDisconnected
 from pathlib import Path
@@ -19,6 +18,7 @@ from penstock.repro import Step, reproduce
 from penstock.runner import Runner
 from penstock.stages.ingest import ingest
 from penstock.turn import taking_turns
+from servers import free_port
 from test_download import Server, entry, hang_up, refuse, serve, write_catalogue
 
 HERE = {"NO_PROXY": "127.0.0.1"}
@@ -148,12 +148,6 @@ def downloads(fresh):
     assert "PATIENT = Retry()" in code
     module.write_text(code.replace("PATIENT = Retry()", "PATIENT = Retry(attempts=1)"))
     return fresh
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def test_a_download_that_may_do_better_later_exits_with_75(downloads):
