@@ -43,8 +43,9 @@ def taking_turns(workspace: Workspace, tell: Callable[[str], None] = print) -> I
     Raises:
         PenstockError: the wait was given up.
     """
-    workspace.folder.mkdir(parents=True, exist_ok=True)
-    with (workspace.folder / ".turn").open("a+") as file:
+    folder = workspace.root / ".dvc" / "tmp" / "penstock"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"turn-{workspace.name}").open("a+") as file:
         told = False
         while not _lock(file):
             if is_given_up():
