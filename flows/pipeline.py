@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
@@ -15,13 +15,15 @@ from penstock.errors import KilledError, PenstockError, TemporaryError
 from penstock.failures import remember_failure
 from penstock.notification import notify_of_decision, notify_of_failure
 from penstock.project import Workspace
-from penstock.repro import Step, is_stale, plan, what_is_lost
+from penstock.repro import Step, is_stale, list_stale, plan, what_is_lost
 from penstock.runner import Runner
 from penstock.turn import is_given_up, taking_turns
 from progress import Progress
 
 # Names of the states of a stage that failed: network or file system; killed; for good.
 PASSES, KILLED, LASTS = "Temporary", "Killed", "Failed"
+
+Todo = Literal["force", "ask", "skip"]  # run a stage in any case, if DVC finds it stale, not at all
 
 
 @task(
@@ -32,7 +34,7 @@ PASSES, KILLED, LASTS = "Temporary", "Killed", "Failed"
     retry_condition_fn=lambda task, run, state: state.name == PASSES,
 )
 def bring_up_to_date(
-    runner: Runner, step: Step, force: bool = False, timeout: float | None = None
+    runner: Runner, step: Step, todo: Todo = "ask", timeout: float | None = None
 ) -> Any:
     """Run one stage if DVC finds it stale; its output goes to this task's log.
 
@@ -48,8 +50,8 @@ def bring_up_to_date(
 
     state = "up to date"
     try:
-        if force or is_stale(runner.workspace.root, step):
-            state = runner.run(step, tell, force, timeout)
+        if todo == "force" or (todo == "ask" and is_stale(runner.workspace.root, step)):
+            state = runner.run(step, tell, todo == "force", timeout)
     except TemporaryError as error:
         return Failed(message=str(error), name=PASSES)
     except KilledError as error:
@@ -123,9 +125,9 @@ def _stages(runner: Runner, force_from: Stage | None, timeouts: dict[str, float]
     rows: dict[str, dict[str, Any]] = {}
     failure = ""
     try:
-        for step, force in _what_to_do(workspace, force_from):
+        for step, todo in _what_to_do(workspace, force_from):
             state = bring_up_to_date(
-                runner, step, force, timeouts.get(step.stage), return_state=True
+                runner, step, todo, timeouts.get(step.stage), return_state=True
             )
             if not state.is_completed():
                 rows[step.stage] = {
@@ -150,19 +152,23 @@ def _stages(runner: Runner, force_from: Stage | None, timeouts: dict[str, float]
     return failure
 
 
-def _what_to_do(workspace: Workspace, force_from: Stage | None) -> Iterator[tuple[Step, bool]]:
-    """Each step, and whether it runs in any case; register once more if the registry lost it."""
-    steps, force = plan(workspace), False
+def _what_to_do(workspace: Workspace, force_from: Stage | None) -> Iterator[tuple[Step, Todo]]:
+    """Each step, and what is known of it; register once more if the registry lost it."""
+    steps, force, changed = plan(workspace), False, False
+    stale = list_stale(workspace.root, steps)
     for step in steps:
         force = force or step.stage == force_from
-        yield step, force
+        changed = changed or step in stale  # what comes after is asked again, when it is due
+        yield step, "force" if force else "ask" if changed else "skip"
     if lost := what_is_lost(workspace):
         print(f"registry: {lost}; registering again")
-        yield steps[-1], True
+        yield steps[-1], "force"
 
 
 def _summarise(workspace: Workspace, rows: dict[str, dict[str, Any]]) -> None:
-    """Add what a person asks next: the run, its metrics, the decision, the champion's metrics."""
+    """Add what a person asks next, if anything changed: the run, its metrics and the champion's."""
+    if all(row["state"] == "up to date" for row in rows.values()):
+        return  # what there is to see is on the page of the run that did it
     from penstock.tracking.summary import metrics_beside_champion, stage_notes  # imports MLflow
 
     for stage, note in stage_notes(workspace).items():

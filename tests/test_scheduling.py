@@ -92,6 +92,7 @@ def _check_force(prefect, webhook):
     assert "/#/experiments/" in rows["train"]["notes"]
     assert "make ui" not in rows["train"]["notes"], "the link is to the page of `penstock up`"
     metrics = {row["metric"]: row for row in prefect.table("mnist-metrics")}
+    assert "test/accuracy" in rows["evaluate"]["notes"]
     assert metrics["test/accuracy"]["v1"] == metrics["test/accuracy"]["champion v1"]
     assert len(webhook.messages) == 1, "the champion is no new one"
 
@@ -109,7 +110,7 @@ def _check_network_trouble_is_retried(prefect):
 
     def waits():
         found = prefect.find("task_runs", task_runs=wanted)
-        return [it for it in found if it["state"]["name"] == "AwaitingRetry"]
+        return [it for it in found if it["state_name"] == "AwaitingRetry"]
 
     (task,) = within(180, waits)
     assert task["name"] == "download mnist"

@@ -23,6 +23,7 @@ from .errors import TEMPORARY, KilledError, PenstockError, TemporaryError, is_te
 from .lockfiles import mend
 from .processes import INTERRUPTED, PARENT, end_children
 from .project import Workspace
+from .tracking.glance import is_intact
 from .turn import taking_turns
 
 State = Literal["up to date", "restored", "ran"]
@@ -165,6 +166,8 @@ def what_is_lost(workspace: Workspace) -> str:
     Raises:
         PenstockError: the registry cannot be used.
     """
+    if is_intact(workspace):
+        return ""
     from .tracking.reconcile import end_dead_runs, what_is_lost  # slow to import
     from .tracking.store import using_registry
 

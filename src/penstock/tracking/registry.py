@@ -8,11 +8,13 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion as ModelVersion
 from mlflow.exceptions import MlflowException
 
+from .glance import BUNDLE_TAG as BUNDLE_TAG
+from .glance import CHALLENGER as CHALLENGER
+from .glance import CHAMPION as CHAMPION
+
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
 
-CHALLENGER, CHAMPION = "challenger", "champion"
-BUNDLE_TAG = "penstock.bundle_sha256"
 TEST_TAG = "penstock.test_digest"
 
 
