@@ -142,7 +142,7 @@ def forget(root: Path) -> None:
 
 
 def watch_minutes(root: Path, periods: int) -> None:
-    """Let `on_new_data` be due each minute, for mnist; print how late it starts, and what UIs show."""
+    """Let `on_new_data` be due each minute, for mnist; print how late it is, and what UIs show."""
     yaml = YAML()
     params = yaml.load(root / "params.yaml")
     params["pipelines"] = {"mnist": params["pipelines"]["mnist"]}
