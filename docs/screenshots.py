@@ -26,8 +26,6 @@ COPIED = (
     "dvc.yaml",
     "prefect.yaml",
     "constraints.txt",
-    "src",
-    "flows",
     ".dvcignore",
 )
 
