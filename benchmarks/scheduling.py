@@ -5,7 +5,7 @@ trainings of an epoch, which leaves the parts that a flow adds to. A flow runs p
 side; `one after another` is the same with one at a time.
 
     python benchmarks/scheduling.py nothing --rounds 5
-    python benchmarks/scheduling.py everything --rounds 1     # some ten minutes a round
+    python benchmarks/scheduling.py everything --rounds 1     # ten minutes a round, in a slow hour
     python benchmarks/scheduling.py minutes --rounds 3        # a deployment that is due each minute
 """
 
