@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Any
 
-from prefect import flow, get_run_logger, tags
+from prefect import flow, tags
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas import State
 from prefect.states import Completed, Failed
@@ -47,7 +47,6 @@ def run_side_by_side(names: list[str], at_once: int, **parameters: Any) -> Any:
     Threads rather than tasks: what a flow below logs then belongs to it. Signals reach only the
     main thread, which waits, and ends what the others wait for.
     """
-    started = time.perf_counter()
     pool = ThreadPoolExecutor(at_once)
     with tags(TAG):
         runs: dict[str, Future[Any]] = {
@@ -63,10 +62,8 @@ def run_side_by_side(names: list[str], at_once: int, **parameters: Any) -> Any:
     rows = [{"pipeline": name, **run.result()} for name, run in runs.items()]
     create_table_artifact(rows, key="fleet", description="Pipelines: how each ended, and why")
     failed = [f"{row['pipeline']} ({row['reason']})" for row in rows if row["reason"]]
-    seconds = time.perf_counter() - started
     if failed:
         return Failed(message=f"{len(failed)} of {len(rows)} failed: {'; '.join(failed)}")
-    get_run_logger().info(f"{len(rows)} pipelines up to date, in {seconds:.1f} s")
     return Completed(message=f"{len(rows)} pipelines are up to date")
 
 

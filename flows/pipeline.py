@@ -110,7 +110,7 @@ def pipeline(
                 reason = _stages(runner, force_from, {str(it): timeouts[it] for it in timeouts})
     except PenstockError as error:
         reason = str(error)
-        if not is_given_up():
+        if not (is_given_up() or isinstance(error, TemporaryError)):
             remember_failure(ROOT, name, None, reason)
     if reason:
         if not is_given_up():
