@@ -39,6 +39,24 @@ WAYS = {
 PATIENCE = 15.0  # seconds for what was started by a killed process to end by itself
 
 
+def make_parser(description: str, rounds: int) -> argparse.ArgumentParser:
+    """How many rounds, and which."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def make_project(folder: Path) -> Project:
+    """A copy of the project with one pipeline, which trains for a moment."""
+    project = Project.create(folder / "project")
+    project.keep(NAME)
+    project.set(**{**QUICK, "train": {**QUICK["train"], "min_steps": 200}})
+    return project
+
+
 def forget(folder: Path) -> None:
     """Remove all results, so that every stage has to run; the registry and its runs stay."""
     for name in (f"data/{NAME}", "data/samples", ".dvc/cache", ".dvc/tmp"):
@@ -146,19 +164,13 @@ def play(
 
 def main() -> None:
     """Play the rounds; print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = make_parser(str(__doc__), rounds=20)
     parser.add_argument("--ctrl-c", action="store_true", help="interrupt instead of killing")
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
     print(describe_hardware())
     with tempfile.TemporaryDirectory() as temporary:
-        project = Project.create(Path(temporary) / "project")
-        project.keep(NAME)
-        project.set(**{**QUICK, "train": {**QUICK["train"], "min_steps": 200}})
+        project = make_project(Path(temporary))
         seconds, results = {}, []
         for way in WAYS:  # undisturbed: how long, and with which results
             began = time.perf_counter()

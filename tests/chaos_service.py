@@ -9,7 +9,6 @@ of an undisturbed run. Nothing may be left: no process, no lock, no run of MLflo
 RUNNING, no stale stage, and the champion where it was. Exits with 1 if a round fails.
 """
 
-import argparse
 import random
 import signal
 import sys
@@ -21,9 +20,9 @@ from pathlib import Path
 
 import psutil
 
-from chaos import NAME, ROOT, forget, outputs, wrong
+from chaos import NAME, ROOT, forget, make_parser, make_project, outputs, wrong
 from penstock.supervision import services
-from projects import QUICK, Project, client_of
+from projects import Project, client_of
 from servers import Prefect, free_port
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -138,18 +137,12 @@ def play(project, prefect, up, chance, seconds, expected, champion) -> dict[str,
 
 def main() -> None:
     """Play the rounds; print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = make_parser(str(__doc__), rounds=30)
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
     print(describe_hardware())
     with tempfile.TemporaryDirectory() as temporary:
-        project = Project.create(Path(temporary) / "project")
-        project.keep(NAME)
-        project.set(**{**QUICK, "train": {**QUICK["train"], "min_steps": 200}})
+        project = make_project(Path(temporary))
         only_on_demand(project.root / "prefect.yaml")
         port = free_port()
         ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]

@@ -168,12 +168,12 @@ def what_is_lost(workspace: Workspace) -> str:
     """
     if is_intact(workspace):
         return ""
-    from .tracking.reconcile import end_dead_runs, what_is_lost  # slow to import
+    from .tracking import reconcile  # slow to import
     from .tracking.store import using_registry
 
     with using_registry(workspace.root, "the outputs are up to date; try again when it is back"):
-        end_dead_runs(workspace)
-        return what_is_lost(workspace)
+        reconcile.end_dead_runs(workspace)
+        return reconcile.what_is_lost(workspace)
 
 
 @contextmanager
