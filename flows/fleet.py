@@ -1,6 +1,7 @@
 """Pipelines side by side, a flow each: one that fails does not stop the others."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Any
@@ -10,9 +11,12 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas import State
 from prefect.states import Completed, Failed
 
-from parameters import KNOWN, AtOnce, Name, Stage, Timeouts
+from parameters import KNOWN, ROOT, AtOnce, Name, Stage, Timeouts
 from penstock.processes import end_children
-from penstock.supervision.pool import TAG
+from penstock.project import Workspace
+from penstock.steps import survey
+from penstock.supervision import TAG
+from penstock.tracking.glance import is_intact
 from penstock.turn import give_up
 from pipeline import pipeline
 
@@ -27,6 +31,8 @@ def fleet(
 ) -> Any:
     """Bring several pipelines up to date side by side; ends failed if one of them did.
 
+    A pipeline that has nothing to do gets no flow run of its own, but its row in the table.
+
     Args:
         names: Which pipelines; none named means all of them.
         settings: Other settings, as with `penstock run -S`: train.max_epochs=3 say. The stages then
@@ -37,11 +43,18 @@ def fleet(
         at_once: How many pipelines run side by side. Whatever it is, trainings take turns at each
             GPU, or at the processor's cores.
     """
+    asked, done = list(dict.fromkeys(names or KNOWN)), []
+    if not (settings or force_from):
+        found = survey(ROOT, asked)
+        done = [it for it in asked if not found[it] and is_intact(Workspace.open(it, ROOT))]
+    todo = [it for it in asked if it not in done]
     parameters = {"settings": settings, "force_from": force_from, "timeouts": timeouts}
-    return run_side_by_side(names or KNOWN, at_once, **parameters)
+    return run_side_by_side(todo, at_once, done, **parameters)
 
 
-def run_side_by_side(names: list[str], at_once: int, **parameters: Any) -> Any:
+def run_side_by_side(
+    names: list[str], at_once: int, up_to_date: Sequence[str] = (), **parameters: Any
+) -> Any:
     """Run pipelines inside a flow; answers a state that says which failed, with a table of them.
 
     Threads rather than tasks: what a flow below logs then belongs to it. Signals reach only the
@@ -60,11 +73,13 @@ def run_side_by_side(names: list[str], at_once: int, **parameters: Any) -> Any:
         end_children()
         raise
     rows = [{"pipeline": name, **run.result()} for name, run in runs.items()]
+    nothing = {"state": "up to date", "seconds": 0.0, "reason": ""}
+    rows += [{"pipeline": name, **nothing} for name in up_to_date]
     create_table_artifact(rows, key="fleet", description="Pipelines: how each ended, and why")
     failed = [f"{row['pipeline']} ({row['reason']})" for row in rows if row["reason"]]
     if failed:
         return Failed(message=f"{len(failed)} of {len(rows)} failed: {'; '.join(failed)}")
-    return Completed(message=f"{len(rows)} pipelines are up to date")
+    return Completed(message=f"done: {', '.join(row['pipeline'] for row in rows)}")
 
 
 def _run_one(name: str, parameters: dict[str, Any]) -> dict[str, Any]:

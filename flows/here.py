@@ -16,7 +16,7 @@ from penstock.processes import (
     end_tidily_on_sigterm,
     end_with_parent,
 )
-from penstock.supervision.pool import TAG
+from penstock.supervision import TAG
 from pipeline import pipeline
 
 

@@ -10,8 +10,7 @@ from fleet import run_side_by_side
 from parameters import KNOWN, ROOT, AtOnce, Name, Timeouts
 from penstock.errors import PenstockError
 from penstock.failures import failed_before
-from penstock.project import Workspace
-from penstock.repro import list_stale, plan
+from penstock.steps import Step, survey
 
 
 @flow(name="on-new-data", log_prints=True)
@@ -31,23 +30,22 @@ def on_new_data(
         at_once: How many pipelines run side by side. Whatever it is, trainings take turns at each
             GPU, or at the processor's cores.
     """
-    todo = [name for name in names or KNOWN if _has_to_run(name, get_run_logger().info)]
+    tell = get_run_logger().info
+    found = survey(ROOT, names or KNOWN)
+    todo = [name for name, stale in found.items() if _has_to_run(name, stale, tell)]
     if not todo:
         return Completed(message="nothing to do")
     return run_side_by_side(todo, at_once, timeouts=timeouts)
 
 
-def _has_to_run(name: str, tell: Callable[[str], None]) -> bool:
+def _has_to_run(name: str, stale: list[Step] | PenstockError, tell: Callable[[str], None]) -> bool:
     """Whether something is stale that has not failed just so before."""
-    step, reason = None, ""
-    try:
-        workspace = Workspace.open(name)
-        step = next(iter(list_stale(ROOT, plan(workspace))), None)
-        if step is None:
-            return False
-        reason = f"{step.label} is stale"
-    except PenstockError as error:
-        reason = str(error)  # its run fails with it, for all to see
+    if not stale:
+        return False
+    if isinstance(stale, PenstockError):
+        step, reason = None, str(stale)  # its run fails with it, for all to see
+    else:
+        step, reason = stale[0], f"{stale[0].label} is stale"
     if before := failed_before(ROOT, name, step, reason):
         tell(f"{name}: nothing has changed since it failed ({before}); `penstock run` tries again")
         return False

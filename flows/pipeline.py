@@ -15,8 +15,9 @@ from penstock.errors import KilledError, PenstockError, TemporaryError
 from penstock.failures import remember_failure
 from penstock.notification import notify_of_decision, notify_of_failure
 from penstock.project import Workspace
-from penstock.repro import Step, is_stale, list_stale, plan, what_is_lost
+from penstock.repro import what_is_lost
 from penstock.runner import Runner
+from penstock.steps import Step, asking_dvc, list_stale, plan
 from penstock.turn import is_given_up, taking_turns
 from progress import Progress
 
@@ -36,7 +37,7 @@ Todo = Literal["force", "ask", "skip"]  # run a stage in any case, if DVC finds 
 def bring_up_to_date(
     runner: Runner, step: Step, todo: Todo = "ask", timeout: float | None = None
 ) -> Any:
-    """Run one stage if DVC finds it stale; its output goes to this task's log.
+    """Run one stage if it is stale; its output goes to this task's log.
 
     Trouble of the network or the file system is tried again; bad data is not.
     """
@@ -50,7 +51,7 @@ def bring_up_to_date(
 
     state = "up to date"
     try:
-        if todo == "force" or (todo == "ask" and is_stale(runner.workspace.root, step)):
+        if todo != "skip":
             state = runner.run(step, tell, todo == "force", timeout)
     except TemporaryError as error:
         return Failed(message=str(error), name=PASSES)
@@ -116,7 +117,7 @@ def pipeline(
         if not is_given_up():
             notify_of_failure(name, reason, get_run_logger().warning)
         return Failed(message=reason)
-    return Completed(message=f"{name} is up to date")
+    return Completed(message=f"{name}: settings tried" if settings else f"{name} is up to date")
 
 
 def _stages(runner: Runner, force_from: Stage | None, timeouts: dict[str, float]) -> str:
@@ -154,8 +155,10 @@ def _stages(runner: Runner, force_from: Stage | None, timeouts: dict[str, float]
 
 def _what_to_do(workspace: Workspace, force_from: Stage | None) -> Iterator[tuple[Step, Todo]]:
     """Each step, and what is known of it; register once more if the registry lost it."""
-    steps, force, changed = plan(workspace), False, False
-    stale = list_stale(workspace.root, steps)
+    with asking_dvc(workspace.root):
+        steps = plan(workspace)
+        stale = list_stale(workspace.root, steps)
+    force, changed = False, False
     for step in steps:
         force = force or step.stage == force_from
         changed = changed or step in stale  # what comes after is asked again, when it is due

@@ -7,7 +7,7 @@ import pytest
 from penstock.failures import failed_before, remember_failure
 from penstock.notification import WEBHOOK, notify_of_decision, notify_of_failure
 from penstock.project import Workspace
-from penstock.repro import Step
+from penstock.steps import Step
 from servers import Webhook
 
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 import pytest
+import requests
 from mlflow import MlflowClient
 
 from penstock.errors import PenstockError
 from penstock.project import Workspace
-from penstock.repro import plan
 from penstock.runner import Runner
+from penstock.steps import plan
 from penstock.turn import taking_turns
 from projects import hashes, read, runs_of
 from servers import Prefect, Webhook, answers, free_port, within
@@ -38,7 +39,8 @@ def prefect(project, webhook):
     deployments.write_text(yearly)  # or one may come between, by the clock
     port = free_port()
     ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]
-    project.run("penstock", "up", *ports, PENSTOCK_WEBHOOK=webhook.address)
+    often = {"PREFECT_WORKER_QUERY_SECONDS": "1"}  # for runs that are due; 10 by default
+    project.run("penstock", "up", *ports, PENSTOCK_WEBHOOK=webhook.address, **often)
     yield Prefect(project, port)
     project.run("penstock", "down")
     assert project.gone_within(10)
@@ -59,13 +61,15 @@ def test_a_team_leaves_it_alone(prefect, webhook):
     assert prefect.finished(run)["message"] == "nothing to do", "what failed is not tried again"
     prefect.project.keep("mnist")
     _check_force(prefect, webhook)
+    assert hashes(prefect.project) == before, "a flow gives the bits that `dvc repro` gave"
     _check_network_trouble_is_retried(prefect)
     _check_cancel_and_queue(prefect)
     assert hashes(prefect.project) == before
+    _check_schedule_fires(prefect)
 
 
 def _check_one_fails_and_the_other_does_not(prefect, webhook):
-    state = prefect.finished(prefect.start("fleet/nightly"))
+    state = prefect.finished(prefect.start("fleet/nightly", force_from="register"))
     assert state["type"] == "FAILED"
     assert state["message"].startswith("1 of 2 failed: pathology (params.yaml: pipelines.pathology")
     rows = {row["pipeline"]: row for row in prefect.table("fleet")}
@@ -81,13 +85,20 @@ def _check_one_fails_and_the_other_does_not(prefect, webhook):
 
 
 def _check_force(prefect, webhook):
-    """What is asked for runs in any case; the rest stays up to date."""
-    state = prefect.finished(
-        prefect.start("pipeline/on-demand", name="mnist", force_from="register")
-    )
+    """What is asked for runs in any case, each stage's output in its task's log."""
+    run = prefect.start("pipeline/on-demand", name="mnist", force_from="ingest")
+    state = prefect.finished(run)
     assert state["type"] == "COMPLETED", state
     rows = {row["stage"]: row for row in prefect.table("mnist-stages")}
-    assert {stage for stage, row in rows.items() if row["state"] == "ran"} == {"register"}
+    assert rows.pop("sample")["state"] == "up to date"
+    assert list(rows) == ["ingest", "validate", "train", "evaluate", "register"]
+    assert {row["state"] for row in rows.values()} == {"ran"}
+    wanted = {"name": {"any_": ["train mnist"]}, "flow_run_id": {"any_": [run]}}
+    (train,) = prefect.find("task_runs", task_runs=wanted)
+    said = prefect.find("logs", logs={"task_run_id": {"any_": [train["id"]]}})
+    assert any("epoch 1/" in it["message"] for it in said)
+    newest = max(runs_of(prefect.project), key=lambda it: it.info.start_time)
+    assert newest.data.tags["prefect.flow_run_id"] == run
     assert "it is the champion already" in rows["register"]["notes"]
     assert "/#/experiments/" in rows["train"]["notes"]
     assert "make ui" not in rows["train"]["notes"], "the link is to the page of `penstock up`"
@@ -125,10 +136,11 @@ def _check_cancel_and_queue(prefect):
     file = project.root / "params.yaml"
     params = file.read_text()
     project.set(train={"max_epochs": 3000})  # some minutes, told of in twenty lines
+    wanted = {"key": {"any_": ["mnist-train"]}}
+    before = prefect.find("artifacts", artifacts=wanted)
+    assert {it["type"] for it in before} == {"progress"}
     run = prefect.start("on-new-data/every-10-minutes")
-    within(120, lambda: prefect.find("artifacts", artifacts={"key": {"any_": ["mnist-train"]}}))
-    (progress,) = prefect.find("artifacts", artifacts={"key": {"any_": ["mnist-train"]}})
-    assert progress["type"] == "progress"
+    within(120, lambda: len(prefect.find("artifacts", artifacts=wanted)) > len(before))
     waiting = subprocess.Popen(
         [sys.executable, "-m", "penstock", "run", "mnist"],
         cwd=project.root,
@@ -146,6 +158,19 @@ def _check_cancel_and_queue(prefect):
     (killed,) = [it for it in runs_of(project) if it.info.status != "FINISHED"]
     assert killed.info.status == "KILLED"
     assert "interrupted" in killed.data.tags["penstock.reason"]
+
+
+def _check_schedule_fires(prefect):
+    """With some versions of Prefect's libraries the scheduler fails without a word."""
+    found = prefect.ask("GET", "deployments/name/fleet/nightly")
+    soon = {"active": True, "schedule": {"interval": 5}}
+    requests.post(f"{prefect.api}/deployments/{found['id']}/schedules", json=[soon], timeout=30)
+    wanted = {"deployment_id": {"any_": [found["id"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
+    run = within(120, lambda: prefect.find("flow_runs", flow_runs=wanted))[0]
+    assert run["auto_scheduled"]
+    assert run["state"]["message"] == "done: mnist"
+    (row,) = prefect.table("fleet")
+    assert row["state"] == "up to date"
 
 
 @pytest.mark.pipeline

@@ -13,7 +13,7 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 
-from penstock.supervision import pool, services
+from penstock.supervision import TAG, pool, services
 from penstock.supervision.prefect_api import PrefectApi
 from projects import ROOT
 from servers import free_port, within
@@ -42,7 +42,7 @@ def test_prefect_yaml_fits_what_up_prepares():
         assert deployment["work_pool"]["name"] == pool.POOL
         assert deployment["work_pool"]["work_queue_name"] == pool.QUEUE
         assert services.ENGINE in deployment["work_pool"]["job_variables"]["command"].split()
-        assert pool.TAG in deployment["tags"], "dead runs are told by it"
+        assert TAG in deployment["tags"], "dead runs are told by it"
     assert str(ROOT) not in (ROOT / "prefect.yaml").read_text()
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from penstock import cli, repro
+from penstock import cli, repro, steps
 from penstock.datasets.raw_files import list_files
 from penstock.errors import PenstockError, TemporaryError, is_temporary
 from penstock.project import Workspace
-from penstock.repro import Step, reproduce
+from penstock.repro import reproduce
 from penstock.runner import Runner
 from penstock.stages.ingest import ingest
+from penstock.steps import Step
 from penstock.turn import taking_turns
 from servers import free_port
 from test_download import Server, entry, hang_up, refuse, serve, write_catalogue
@@ -223,9 +224,9 @@ def test_the_status_of_a_stage_tells_what_may_pass(dvc):
 @pytest.mark.parametrize(("number", "kind"), [("EIO", TemporaryError), ("EACCES", PenstockError)])
 def test_trouble_of_dvc_itself_may_pass_too(dvc, monkeypatch, number, kind):
     cause = os_error(getattr(errno, number), "/mnt/cache")
-    wrapped = caused_by(cause, repro.DvcException("failed to load directory"))
+    wrapped = caused_by(cause, steps.DvcException("failed to load directory"))
     for error in (cause, wrapped):
-        monkeypatch.setattr(repro.Repo, "reproduce", fail_with(error))
+        monkeypatch.setattr(steps.Repo, "reproduce", fail_with(error))
         with pytest.raises(PenstockError) as caught:
             dvc(75)
         assert type(caught.value) is kind

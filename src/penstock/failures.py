@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from .errors import PenstockError
-from .repro import Step, fingerprint
+from .steps import Step, fingerprint
 
 
 def remember_failure(root: Path, name: str, step: Step | None, reason: str) -> None:

@@ -34,9 +34,10 @@ def _mend_lockfile(file: Path, copy: Path) -> None:
     if not file.exists():
         return
     content = file.read_bytes()
+    if copy.exists() and copy.read_bytes() == content:
+        return
     if _is_whole(content):
-        if not copy.exists() or copy.read_bytes() != content:
-            _write(copy, content)
+        _write(copy, content)
     elif copy.exists():
         _write(file, copy.read_bytes())
         print(f"{file}: half-written, by a process that was killed; restored from the last run's")

@@ -19,7 +19,8 @@ from typing import IO, Any
 from .errors import KilledError, PenstockError, TemporaryError
 from .processes import GRACE, INTERRUPTED, end_tidily_on_sigterm, end_with_parent
 from .project import Workspace
-from .repro import State, Step, reproduce, restoring
+from .repro import State, reproduce, restoring
+from .steps import Step
 
 SEPARATOR = "\x1e"
 KINDS = {kind.__name__: kind for kind in (PenstockError, TemporaryError, KilledError)}

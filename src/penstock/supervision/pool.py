@@ -4,10 +4,10 @@ import socket
 from datetime import datetime
 from typing import Any
 
+from . import TAG
 from .prefect_api import PrefectApi
 
 POOL, QUEUE = "penstock", "training"  # as prefect.yaml names them
-TAG = "penstock"
 HEARTBEAT, SILENCE = 30, 90  # seconds between the signs of life of a flow run, and without one
 
 

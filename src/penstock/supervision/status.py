@@ -6,7 +6,6 @@ from typing import Any
 
 from ..errors import PenstockError
 from ..params_file import PARAMS_FILE, list_pipelines
-from ..project import Workspace
 from .pool import POOL, is_online
 from .prefect_api import PrefectApi, api_url
 from .services import SERVER, TRACKING, WORKER, load
@@ -27,7 +26,7 @@ def status(root: Path) -> dict[str, Any]:
         "services": _services(root, url, api),
         "deployments": [_without_id(it) for it in deployments],
         "runs": _runs(api, {it["id"]: it["deployment"] for it in deployments}) if api else [],
-        "stages": [_stages(root, name) for name in list_pipelines(root / PARAMS_FILE)],
+        "stages": _stages(root),
     }
 
 
@@ -115,16 +114,16 @@ def _runs(api: PrefectApi, names: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _stages(root: Path, name: str) -> dict[str, Any]:
-    """Which stages of a pipeline are stale, or why nobody can tell."""
-    from ..repro import list_stale, plan  # DVC: half a second
+def _stages(root: Path) -> list[dict[str, Any]]:
+    """Which stages of each pipeline are stale, or why nobody can tell."""
+    from ..steps import survey  # DVC: half a second
 
-    try:
-        steps = plan(Workspace.open(name, root))
-        stale, error = [it.stage for it in list_stale(root, steps)], ""
-    except PenstockError as problem:
-        stale, error = [], str(problem)
-    return {"pipeline": name, "stale": stale, "error": error}
+    return [
+        {"pipeline": name, "stale": [], "error": str(stale)}
+        if isinstance(stale, PenstockError)
+        else {"pipeline": name, "stale": [it.stage for it in stale], "error": ""}
+        for name, stale in survey(root, list_pipelines(root / PARAMS_FILE)).items()
+    ]
 
 
 def _local(time: str | None) -> str:

@@ -1,0 +1,135 @@
+"""What DVC knows of a pipeline: the steps to a registered model, and which of them are stale."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import networkx
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.stage import Stage
+
+from .datasets.source import check_files, check_source
+from .errors import PenstockError, TemporaryError, is_temporary
+from .lockfiles import mend
+from .project import Workspace
+
+_ONE_AT_A_TIME = threading.RLock()
+_open: list[Repo] = []
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of DVC on the way to a registered model.
+
+    Attributes:
+        stage: `sample`, `download`, `ingest`, ... `register`.
+        address: what DVC knows it by.
+        label: what a person sees: `train mnist`.
+    """
+
+    stage: str
+    address: str
+    label: str
+
+
+def plan(workspace: Workspace) -> list[Step]:
+    """List the steps to a registered model, sources first, when the source can be read.
+
+    Raises:
+        PenstockError: the source is missing with nothing to make it, or cannot be read.
+    """
+    mend(workspace.root)
+    there = workspace.source.exists()
+    if there:  # before DVC walks it: it stops at what it cannot read
+        check_files(workspace.source, links_out=workspace.params.many_files)
+    with asking_dvc(workspace.root) as repo:
+        last = _stages(repo).get(f"{repo.root_dir}/dvc.yaml:register@{workspace.name}")
+        if last is None:
+            raise PenstockError(f"dvc.yaml has no stage register@{workspace.name}; put it back")
+        stages = list(networkx.dfs_postorder_nodes(repo.index.graph, last))
+    if not there and not any(Path(o.fs_path) == workspace.source for it in stages for o in it.outs):
+        check_source(workspace.source, workspace.name)  # says what to do: nothing makes it
+    return [
+        Step(stage.name.split("@")[0], _address(stage), stage.name.replace("@", " "))
+        for stage in stages
+    ]
+
+
+def list_stale(root: Path, steps: list[Step]) -> list[Step]:
+    """Ask DVC which stages have to run, or may once those before them have."""
+    with asking_dvc(root) as repo, repo.lock:
+        stages = _stages(repo)
+        return [it for it in steps if stages[it.address].changed()]
+
+
+def survey(root: Path, names: list[str]) -> dict[str, list[Step] | PenstockError]:
+    """Ask DVC about several pipelines at once: what is stale of each, or why nobody can tell."""
+
+    def ask(name: str) -> list[Step] | PenstockError:
+        try:
+            return list_stale(root, plan(Workspace.open(name, root)))
+        except PenstockError as error:
+            return error
+
+    try:
+        with asking_dvc(root):
+            return {name: ask(name) for name in names}
+    except PenstockError as error:
+        return dict.fromkeys(names, error)
+
+
+def fingerprint(root: Path, step: Step) -> str:
+    """A digest of all that a stage depends on, as it is now: data, code, settings."""
+    with asking_dvc(root) as repo, repo.lock:
+        stage = _stages(repo)[step.address]
+        stage.save_deps(allow_missing=True)
+        inputs = {str(it): it.hash_info.value for it in stage.deps}
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@contextmanager
+def asking_dvc(root: Path) -> Iterator[Repo]:
+    """Open the project in DVC; what it raises becomes one line.
+
+    One thread at a time, and other processes are waited for: one may hash a large source. Around
+    several questions it opens the project once, which saves half a second each; put it around
+    questions only, for what changes meanwhile may not be seen.
+
+    Raises:
+        PenstockError: what DVC has to say. TemporaryError if that may pass.
+    """
+    with _ONE_AT_A_TIME:
+        try:
+            if _open:
+                yield _open[-1]
+                return
+            with Repo(str(root), _wait_for_lock=True) as repo:
+                _open.append(repo)
+                try:
+                    yield repo
+                finally:
+                    _open.clear()
+        except (DvcException, OSError) as error:
+            raise trouble(error) from None
+
+
+def trouble(error: BaseException) -> PenstockError:
+    """What DVC raised, as a line for people."""
+    reason = " ".join(str(error).split())
+    if is_temporary(error):
+        return TemporaryError(f"DVC: {reason}; this may pass, try again later")
+    return PenstockError(f"DVC: {reason}")
+
+
+def _stages(repo: Repo) -> dict[str, Stage]:
+    """Every stage by its address; DVC's own way to find one costs 70 ms."""
+    return {_address(it): it for it in repo.index.graph}
+
+
+def _address(stage: Stage) -> str:
+    return f"{stage.path}:{stage.name}"
