@@ -10,12 +10,13 @@ import pytest
 from penstock.project import Workspace
 from penstock.tracking.glance import is_intact
 from penstock.tracking.reconcile import what_is_lost
+from penstock.tracking.store import connect
 from projects import client_of, runs_of
 
 
 @pytest.fixture
 def workspace(project):
-    project.run("penstock", "runs", "mnist")  # after the move of the copy, MLflow's places follow
+    connect(project.root)  # the copy has moved: MLflow's places follow
     return Workspace.open("mnist", project.root)
 
 
