@@ -42,7 +42,7 @@ def main() -> None:
         penstock(root, "up", "--prefect-port", str(prefect), "--mlflow-port", str(mlflow))
         try:
             run = run_deployment(f"http://127.0.0.1:{prefect}/api", "fleet/nightly")
-            penstock(root, "run", "mnist", "-S", "train.max_epochs=6")
+            penstock(root, "run", "mnist", "-S", "train.min_steps=120")
             picture(browser, f"http://127.0.0.1:{prefect}/runs/flow-run/{run}", "prefect.png")
             picture(browser, f"http://127.0.0.1:{mlflow}/{comparison(root)}", "mlflow.png")
         finally:

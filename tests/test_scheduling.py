@@ -39,8 +39,7 @@ def prefect(project, webhook):
     deployments.write_text(yearly)  # or one may come between, by the clock
     port = free_port()
     ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]
-    often = {"PREFECT_WORKER_QUERY_SECONDS": "1"}  # for runs that are due; 10 by default
-    project.run("penstock", "up", *ports, PENSTOCK_WEBHOOK=webhook.address, **often)
+    project.run("penstock", "up", *ports, PENSTOCK_WEBHOOK=webhook.address)
     yield Prefect(project, port)
     project.run("penstock", "down")
     assert project.gone_within(10)

@@ -13,6 +13,7 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 
+from penstock.processes import was_interrupted
 from penstock.supervision import TAG, pool, services
 from penstock.supervision.prefect_api import PrefectApi
 from projects import ROOT
@@ -104,12 +105,11 @@ def test_an_interrupted_up_leaves_nothing(fresh):
         env=fresh.environment(),
         start_new_session=True,
     )
-    state = fresh.root / services.FOLDER / "services.json"
-    within(60, state.exists)
+    within(60, lambda: services.TRACKING in services.load(fresh.root))
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    assert was_interrupted(process.wait(60))
     assert fresh.gone_within(10)
-    assert not state.exists()
+    assert services.load(fresh.root) == {}
 
 
 @pytest.fixture

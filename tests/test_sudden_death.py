@@ -15,7 +15,7 @@ import pytest
 
 from penstock.errors import PenstockError
 from penstock.lockfiles import mend
-from penstock.processes import describe_process, is_gone
+from penstock.processes import describe_process, is_gone, was_interrupted
 from projects import hashes, read, runs_of
 
 
@@ -40,7 +40,7 @@ def test_ctrl_c_leaves_things_clean(project, command, tmp_path, monkeypatch):
     process = project.start_training(command, "mnist")
     os.killpg(process.pid, signal.SIGINT)
     output = process.stdout.read()
-    assert process.wait(20) == 130
+    assert was_interrupted(process.wait(20))
     assert "Traceback" not in output
     assert project.gone_within(1)
     run = the_unfinished_run(project)
@@ -106,6 +106,16 @@ except KeyboardInterrupt:
 """
     command = [sys.executable, "-c", script.replace("FIRST", first)]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "tidy\n"
+
+
+@pytest.mark.parametrize("where", ["", "exec(text)"])
+def test_ctrl_c_is_known_by_its_exit_status(tmp_path, where):
+    """Python's own status differs where Ctrl-C met the exec of a string."""
+    script = "import sys\ntext = 'raise KeyboardInterrupt'\ntry:\n    WHERE\n"
+    script += "except KeyboardInterrupt:\n    pass\nsys.exit(130)\n"
+    (tmp_path / "ends.py").write_text(script.replace("WHERE", where or "raise KeyboardInterrupt"))
+    done = subprocess.run([sys.executable, "-m", "ends"], cwd=tmp_path)
+    assert was_interrupted(done.returncode)
 
 
 @pytest.mark.pipeline

@@ -48,6 +48,15 @@ def end_tidily_on_sigterm() -> None:
         signal.signal(signal.SIGINT, interrupt)
 
 
+def was_interrupted(status: int) -> bool:
+    """Whether a process was ended by Ctrl-C, from its exit status as Python gives it.
+
+    `python -m` ends by SIGINT, whatever is passed to sys.exit, once Ctrl-C has met the exec of a
+    string anywhere: the import of a dataclass, say.
+    """
+    return status in (INTERRUPTED, -signal.SIGINT)
+
+
 def run_whole(command: list[str]) -> int:
     """Run a command; when it ends, however it ends, end whatever it started as well.
 

@@ -13,7 +13,7 @@ from dvc.exceptions import ReproductionError
 from dvc.stage.exceptions import StageCmdFailedError
 
 from .errors import TEMPORARY, KilledError, PenstockError, TemporaryError
-from .processes import INTERRUPTED, PARENT, end_children
+from .processes import PARENT, end_children, was_interrupted
 from .project import Workspace
 from .steps import Step, asking_dvc, plan, trouble
 from .tracking.glance import is_intact
@@ -120,7 +120,7 @@ def _what_stopped(error: BaseException) -> BaseException:
         return trouble(error)
     message = str(error).removeprefix("failed to run: ").removeprefix("exec ")
     command, _, status = message.rpartition(", exited with ")
-    if int(status) == INTERRUPTED:
+    if was_interrupted(int(status)):
         return KeyboardInterrupt()
     if int(status) < 0:
         killer = signal.Signals(-int(status)).name

@@ -17,7 +17,13 @@ from threading import Timer
 from typing import IO, Any
 
 from .errors import KilledError, PenstockError, TemporaryError
-from .processes import GRACE, INTERRUPTED, end_tidily_on_sigterm, end_with_parent
+from .processes import (
+    GRACE,
+    INTERRUPTED,
+    end_tidily_on_sigterm,
+    end_with_parent,
+    was_interrupted,
+)
 from .project import Workspace
 from .repro import State, reproduce, restoring
 from .steps import Step
@@ -91,7 +97,7 @@ class Runner:
                     return answer["state"]
                 raise KINDS[answer["kind"]](reason or answer["error"])
         self._process, status = None, process.wait()
-        if status == INTERRUPTED:
+        if was_interrupted(status):
             raise KilledError("interrupted")
         raise KilledError(f"the process of its stages ended with {status}; its log says more")
 
