@@ -134,9 +134,12 @@ def only_what_git_has(folder: str, names: list[str]) -> list[str]:
 
 
 def forget(root: Path) -> None:
-    """Remove all results and DVC's cache, so that every stage has to run."""
-    for path in (*root.glob("data/*/"), root / ".dvc" / "cache", root / ".dvc" / "tmp"):
+    """Remove all results, DVC's cache and the registry, so that every stage has all to do."""
+    results = (*root.glob("data/*/"), *root.glob("mlruns/*/"))
+    for path in (*results, root / ".dvc" / "cache", root / ".dvc" / "tmp"):
         shutil.rmtree(path, ignore_errors=True)
+    for path in root.glob("mlruns/mlflow.*"):
+        path.unlink()
     for name in ("dvc.lock", "data/dvc.lock"):
         (root / name).unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TagsContext
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -99,6 +100,7 @@ def pipeline(
         workspace = Workspace.open(name)
         lineage = {"PREFECT__FLOW_RUN_ID": str(flow_run.id)}
         with (
+            TagsContext(current_tags=set()),  # a task with tags asks for a place by each of them
             taking_turns(workspace, get_run_logger().info) as turn,
             Runner(workspace, turn, **lineage) as runner,
         ):
