@@ -27,4 +27,4 @@ def test_where_dvc_cannot_be_asked_all_say_why(project):
 def test_a_pipeline_that_dvc_does_not_know_is_an_error(project):
     file = project.root / "dvc.yaml"
     file.write_text(file.read_text().replace("register:", "enroll:"))
-    assert "no stage register@mnist" in str(survey(project.root, ["mnist"])["mnist"])
+    assert "dvc.yaml has no stage register@mnist" in str(survey(project.root, ["mnist"])["mnist"])
