@@ -46,8 +46,7 @@ format: install  ## Format the code; bring the JSON schema of params.yaml up to 
 	$(BIN)/penstock schema > docs/params.schema.json
 
 ui: install  ## Open MLflow on mlruns/ at http://127.0.0.1:5000 (make ui PORT=...)
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 \
-		--port $(PORT) --backend-store-uri sqlite:///mlruns/mlflow.db
+	@$(BIN)/penstock ui --port $(PORT)
 
 clean:  ## Remove the environment and caches; data, models and runs stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

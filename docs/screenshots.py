@@ -1,11 +1,12 @@
 """Makes docs/prefect.png and docs/mlflow.png: a run's page in Prefect, runs compared in MLflow.
 
-    python docs/screenshots.py      # some four minutes; needs Chromium
+    python docs/screenshots.py      # some four minutes; needs Chromium and ChromeDriver
 
 In a copy of the project, served by `penstock up`: every pipeline runs once, as the nightly
 deployment, and mnist a second time with other settings.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -14,12 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import requests
 from mlflow import MlflowClient
 
+from penstock.login import PREFECT, read_login
+from penstock.supervision.prefect_api import PrefectApi
+
+LOADING = 15  # seconds
 ROOT = Path(__file__).parent.parent
 COPIED = (
     "params.yaml",
@@ -32,19 +37,24 @@ COPIED = (
 
 def main() -> None:
     """Run the pipelines, then take the pictures."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    if browser is None:
-        sys.exit("needs Chromium: `apt-get install chromium`, say")
+    if not shutil.which("chromedriver"):
+        sys.exit("needs Chromium and its driver: `apt-get install chromium-driver`, say")
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "project"
         copy_project(root)
         prefect, mlflow = free_port(), free_port()
         penstock(root, "up", "--prefect-port", str(prefect), "--mlflow-port", str(mlflow))
         try:
-            run = run_deployment(f"http://127.0.0.1:{prefect}/api", "fleet/nightly")
+            login = read_login(root)[PREFECT]
+            api = PrefectApi.of(root, f"http://127.0.0.1:{prefect}/api")
+            run = run_deployment(api, "fleet/nightly")
             penstock(root, "run", "mnist", "-S", "train.min_steps=120")
-            picture(browser, f"http://127.0.0.1:{prefect}/runs/flow-run/{run}", "prefect.png")
-            picture(browser, f"http://127.0.0.1:{mlflow}/{comparison(root)}", "mlflow.png")
+            with Browser() as browser:
+                browser.log_in(prefect, mlflow, login)
+                page = f"http://127.0.0.1:{prefect}/runs/flow-run/{run}"
+                browser.picture(page, "prefect.png")
+                page = f"http://127.0.0.1:{mlflow}/{comparison(root)}"
+                browser.picture(page, "mlflow.png")
         finally:
             penstock(root, "down")
 
@@ -69,14 +79,13 @@ def penstock(root: Path, *command: str) -> None:
     subprocess.run([sys.executable, "-m", "penstock", *command], cwd=root, env=env, check=True)
 
 
-def run_deployment(api: str, name: str) -> str:
+def run_deployment(api: PrefectApi, name: str) -> str:
     """Run a deployment to its end; answer the run's id."""
-    deployment = requests.get(f"{api}/deployments/name/{name}", timeout=30).json()
+    deployment = api.ask("GET", f"deployments/name/{name}")
     body = {"state": {"type": "SCHEDULED"}, "name": "night shift"}
-    path = f"{api}/deployments/{deployment['id']}/create_flow_run"
-    run: str = requests.post(path, json=body, timeout=30).json()["id"]
+    run: str = api.ask("POST", f"deployments/{deployment['id']}/create_flow_run", body)["id"]
     while True:
-        state = requests.get(f"{api}/flow_runs/{run}", timeout=30).json()["state"]["type"]
+        state = api.ask("GET", f"flow_runs/{run}")["state"]["type"]
         if state in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
             print(f"{name}: {state.lower()}")
             return run
@@ -93,21 +102,51 @@ def comparison(root: Path) -> str:
     return f"#/compare-runs?runs={json.dumps(runs)}&experiments={experiments}".replace(" ", "")
 
 
-def picture(browser: str, address: str, name: str) -> None:
-    """Have a browser without a window draw a page."""
-    with tempfile.TemporaryDirectory() as profile:
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        options += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
-        options += ["--disable-component-update", f"--user-data-dir={profile}"]
-        options += ["--window-size=1400,1000", "--virtual-time-budget=20000"]
+class Browser:
+    """Chromium without a window, driven as the WebDriver standard has it (w3.org/TR/webdriver2)."""
+
+    def __enter__(self) -> "Browser":
+        """Start it."""
+        port = free_port()
+        command = ["chromedriver", f"--port={port}", "--silent"]
+        self._driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        address = f"http://127.0.0.1:{port}/session"
+        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        arguments += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
+        arguments += ["--disable-component-update", "--window-size=1400,1000"]
+        wanted = {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}
+        started = None
+        while started is None:
+            with suppress(requests.ConnectionError):
+                started = requests.post(address, json={"capabilities": wanted}, timeout=60)
+            time.sleep(0.2)
+        self._session = f"{address}/{started.json()['value']['sessionId']}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        requests.delete(self._session, timeout=60)
+        self._driver.terminate()
+        self._driver.wait()
+
+    def log_in(self, prefect: int, mlflow: int, login: str) -> None:
+        """Log in to both servers, as a person would by typing."""
+        self._ask("url", url=f"http://{login}@127.0.0.1:{mlflow}/")
+        self._ask("url", url=f"http://127.0.0.1:{prefect}/")
+        script = "localStorage.setItem('prefect-password', btoa(arguments[0]))"
+        self._ask("execute/sync", script=script, args=[login])
+
+    def picture(self, address: str, name: str) -> None:
+        """Draw a page, once it has had the time to ask its server for all it shows."""
+        self._ask("url", url=address)
+        time.sleep(LOADING)
+        content = requests.get(f"{self._session}/screenshot", timeout=60).json()["value"]
         file = ROOT / "docs" / name
-        subprocess.run(
-            [browser, *options, f"--screenshot={file}", address],
-            check=True,
-            capture_output=True,
-            timeout=180,
-        )
+        file.write_bytes(base64.b64decode(content))
         print(file)
+
+    def _ask(self, what: str, **body: object) -> None:
+        requests.post(f"{self._session}/{what}", json=body, timeout=60).raise_for_status()
 
 
 def free_port() -> int:

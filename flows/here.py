@@ -10,6 +10,7 @@ from typing import Any
 from prefect import tags
 
 from fleet import fleet
+from penstock.notification import take_address
 from penstock.processes import (
     INTERRUPTED,
     end_children,
@@ -24,6 +25,7 @@ def main(names: list[str]) -> None:
     """Run; exits with 1 and the reason if a pipeline failed."""
     end_with_parent()
     end_tidily_on_sigterm()
+    take_address()
     atexit.register(end_children)  # after Prefect has stopped the server it started for this run
     state: Any
     try:

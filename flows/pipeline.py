@@ -117,7 +117,7 @@ def pipeline(
             remember_failure(ROOT, name, None, reason)
     if reason:
         if not is_given_up():
-            notify_of_failure(name, reason, get_run_logger().warning)
+            notify_of_failure(ROOT, name, reason, get_run_logger().warning)
         return Failed(message=reason)
     return Completed(message=f"{name}: settings tried" if settings else f"{name} is up to date")
 

@@ -10,6 +10,8 @@ from contextlib import closing
 import pytest
 import requests
 
+from penstock.login import PREFECT, read_login
+
 
 def free_port():
     """A port that nobody has."""
@@ -64,9 +66,15 @@ class Prefect:
         self.project = project
         self.api = f"http://127.0.0.1:{port}/api"
 
+    def request(self, method, path, body):
+        """Send a request, logged in as the owner."""
+        login = tuple(read_login(self.project.root)[PREFECT].split(":"))
+        address = f"{self.api}/{path}"
+        return requests.request(method, address, json=body, auth=login, timeout=30)
+
     def ask(self, method, path, **body):
         for _ in range(30):
-            answer = requests.request(method, f"{self.api}/{path}", json=body, timeout=30)
+            answer = self.request(method, path, body)
             if answer.status_code != 503:  # while something else writes to its database
                 break
             time.sleep(0.5)

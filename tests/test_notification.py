@@ -45,18 +45,18 @@ def test_a_decision_is_told_if_people_should_know(
     assert webhook.messages == ([expected] if event else [])
 
 
-def test_a_message_that_is_not_taken_is_a_warning_without_the_secret(monkeypatch):
+def test_a_message_that_is_not_taken_is_a_warning_without_the_secret(monkeypatch, tmp_path):
     monkeypatch.setenv(WEBHOOK, "http://127.0.0.1:9/secret")
     warnings = []
-    notify_of_failure("mnist", "why", warnings.append)
+    notify_of_failure(tmp_path, "mnist", "why", warnings.append)
     (warning,) = warnings
     assert "PENSTOCK_WEBHOOK: the message was not taken" in warning
     assert "secret" not in warning
 
 
-def test_without_a_webhook_nothing_is_told(monkeypatch):
+def test_without_a_webhook_nothing_is_told(monkeypatch, tmp_path):
     monkeypatch.delenv(WEBHOOK, raising=False)
-    notify_of_failure("mnist", "why", pytest.fail)
+    notify_of_failure(tmp_path, "mnist", "why", pytest.fail)
 
 
 def test_what_failed_is_known_until_what_it_depends_on_changes(tmp_path):

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-import requests
 from mlflow import MlflowClient
 
 from penstock.errors import PenstockError
@@ -163,7 +162,8 @@ def _check_schedule_fires(prefect):
     """With some versions of Prefect's libraries the scheduler fails without a word."""
     found = prefect.ask("GET", "deployments/name/fleet/nightly")
     soon = {"active": True, "schedule": {"interval": 5}}
-    requests.post(f"{prefect.api}/deployments/{found['id']}/schedules", json=[soon], timeout=30)
+    path = f"deployments/{found['id']}/schedules"
+    prefect.request("POST", path, [soon]).raise_for_status()
     wanted = {"deployment_id": {"any_": [found["id"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
     run = within(120, lambda: prefect.find("flow_runs", flow_runs=wanted))[0]
     assert run["auto_scheduled"]

@@ -42,7 +42,7 @@ def test_prefect_yaml_fits_what_up_prepares():
         assert (ROOT / file).is_file()
         assert deployment["work_pool"]["name"] == pool.POOL
         assert deployment["work_pool"]["work_queue_name"] == pool.QUEUE
-        assert services.ENGINE in deployment["work_pool"]["job_variables"]["command"].split()
+        assert "job_variables" not in deployment["work_pool"], "the worker takes none"
         assert TAG in deployment["tags"], "dead runs are told by it"
     assert str(ROOT) not in (ROOT / "prefect.yaml").read_text()
 
@@ -142,9 +142,9 @@ def test_from_up_to_down(fresh, up):
     rows = {row["service"]: row for row in asked(fresh)["services"]}
     assert [row["state"] for row in rows.values()] == ["running", "running", "online"]
     api = f"{rows['prefect']['address']}/api"
-    assert f"export PREFECT_API_URL={api}" in shown
+    assert f"PREFECT_API_URL={api}" in shown
     assert requests.get(f"{rows['mlflow']['address']}/health", timeout=10).ok
-    queue = PrefectApi(api).ask("GET", "work_pools/penstock/queues/training")
+    queue = PrefectApi.of(fresh.root, api).ask("GET", "work_pools/penstock/queues/training")
     assert queue["concurrency_limit"] == 1
     (deployment,) = asked(fresh)["deployments"]
     assert deployment["deployment"] == "where/on-demand"
@@ -165,7 +165,7 @@ def test_from_up_to_down(fresh, up):
 
 def _check_run(project, api):
     """A flow run is done in the project's folder, by the same Python."""
-    prefect = PrefectApi(api)
+    prefect = PrefectApi.of(project.root, api)
     found = prefect.ask("GET", "deployments/name/where/on-demand")
     body = {"state": {"type": "SCHEDULED"}}
     assert prefect.ask("POST", f"deployments/{found['id']}/create_flow_run", body)
@@ -179,7 +179,9 @@ def _check_second_up(project, up, api):
     before = pids(project)
     up()
     assert pids(project) == before
-    assert len(PrefectApi(api).find("automations")) == 1, "dead runs are marked once"
+    assert len(PrefectApi.of(project.root, api).find("automations")) == 1, (
+        "dead runs are marked once"
+    )
 
 
 def _check_killed_worker(project, up):

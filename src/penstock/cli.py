@@ -112,11 +112,13 @@ def flow(
     os.chdir(root)
     from .supervision.pool import HEARTBEAT
     from .supervision.prefect_api import api_url
-    from .supervision.services import environment
+    from .supervision.services import environment, server_settings
 
     if url := api_url(root):
         os.environ |= environment(root, url)
         os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT))
+    else:  # for the server that Prefect starts for this run
+        os.environ |= server_settings(root)
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     raise typer.Exit(run_whole([sys.executable, "flows/here.py", *names]))
@@ -132,6 +134,7 @@ def up(
     In the background, on this machine, for this project; only what does not run yet. Servers that
     PREFECT_API_URL and MLFLOW_TRACKING_URI name are used instead.
     """
+    from .login import FOLDER
     from .project import find_root
     from .supervision.status import services_of
     from .supervision.up import up as start
@@ -142,8 +145,26 @@ def up(
     rows = services_of(root)
     show(_rows_table(rows))
     pages = [row["address"] for row in rows[:2] if row["address"]]
-    typer.echo(f"\nOpen                 {'   '.join(pages)}")
-    typer.echo(f"For Prefect's tools  export PREFECT_API_URL={url}")
+    typer.echo(f"\nOpen         {'   '.join(pages)}")
+    typer.echo(f"Log in       as {FOLDER}/login.env says; Prefect asks for user:password in one")
+    typer.echo(f"Other tools  set -a; . {FOLDER}/login.env; PREFECT_API_URL={url}")
+
+
+@app.command(rich_help_panel="Service")
+def ui(port: Annotated[int, typer.Option(help="Port of MLflow.")] = 5000) -> None:
+    """Show runs and registry in MLflow until Ctrl-C; the pages ask for the login it prints.
+
+    `penstock up` shows the same in the background.
+    """
+    from .login import USER, read_login
+    from .project import find_root
+    from .tracking.pages import serve
+
+    root = find_root()
+    password = read_login(root)["MLFLOW_TRACKING_PASSWORD"]
+    if sys.stdout.isatty():  # not into a log
+        typer.echo(f"http://127.0.0.1:{port}, user {USER}, password {password}")
+    serve(root, port)
 
 
 @app.command(rich_help_panel="Service")

@@ -13,21 +13,26 @@ import psutil
 import requests
 
 from ..errors import PenstockError
+from ..login import FOLDER
+from ..notification import WEBHOOK
 from ..processes import GRACE
-from .services import FOLDER, Service, lives
+from .services import Service, lives
 
 START_WAIT = 90.0  # seconds a service has to answer; it takes some ten on a busy machine
 POLL = 0.2
 
 
 def start(name: str, command: list[str], root: Path, env: dict[str, str], address: str) -> Service:
-    """Start a command in a session of its own; what it prints is appended to its log."""
+    """Start a command in a session of its own; what it prints is appended to its log.
+
+    It does not see the webhook's address: what flows run must not be able to print that.
+    """
     log = root / FOLDER / "logs" / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             cwd=root,
-            env=env,
+            env={name: value for name, value in env.items() if name != WEBHOOK},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

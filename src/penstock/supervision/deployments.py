@@ -24,7 +24,7 @@ def deploy(root: Path) -> list[str]:
         raise PenstockError(
             "no Prefect server runs here; `penstock up` starts one, PREFECT_API_URL names another"
         )
-    api = PrefectApi(url)
+    api = PrefectApi.of(root, url)
     if not api.healthy():
         raise PenstockError(
             f"PREFECT_API_URL: {url} does not answer; unset it and `penstock up` starts a server"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..notification import forget_address
 from .daemons import ask_to_end, end, end_service, kill, remaining
 from .services import (
     SERVER,
@@ -32,6 +33,7 @@ def down(root: Path) -> list[str]:
                 end_service(service)
                 stopped.append(f"{name}, process {service.pid}")
         save(root, {})
+        forget_address(root)
     return stopped
 
 

@@ -6,18 +6,27 @@ from typing import Any
 
 from . import TAG
 from .prefect_api import PrefectApi
+from .services import ENGINE
 
 POOL, QUEUE = "penstock", "training"  # as prefect.yaml names them
+# How a flow run is started. It offers no variables: who starts a run chooses its parameters, but
+# not the command, the environment or the folder.
+TEMPLATE: dict[str, Any] = {
+    "job_configuration": {"command": f"python -m {ENGINE}", "stream_output": True},
+    "variables": {"type": "object", "properties": {}},
+}
 HEARTBEAT, SILENCE = 30, 90  # seconds between the signs of life of a flow run, and without one
 
 
 def prepare(api: PrefectApi) -> None:
     """Make the work pool, its queue and the automation where they are not there, or differ."""
-    if api.ask("GET", f"work_pools/{POOL}") is None:  # its worker fills in the job template
+    pool = api.ask("GET", f"work_pools/{POOL}")
+    if pool is None:
         description = "Flow runs as processes on the machine of `penstock up`"
-        api.ask(
-            "POST", "work_pools/", {"name": POOL, "type": "process", "description": description}
-        )
+        wanted = {"name": POOL, "type": "process", "description": description}
+        api.ask("POST", "work_pools/", wanted | {"base_job_template": TEMPLATE})
+    elif pool["base_job_template"] != TEMPLATE:
+        api.ask("PATCH", f"work_pools/{POOL}", {"base_job_template": TEMPLATE})
     queue = {
         "name": QUEUE,
         "description": "One at a time: they share the machine's cores",

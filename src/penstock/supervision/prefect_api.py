@@ -1,6 +1,7 @@
 """Prefect's REST API, as far as Penstock asks it: Prefect itself is for flows/ only."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import requests
 from requests.adapters import HTTPAdapter, Retry
 
 from ..errors import PenstockError
-from .services import SERVER, alive
+from ..login import PREFECT
+from .services import SERVER, alive, environment
 
 PATIENCE = 30  # seconds for an answer
 # "Ask again": Prefect's answer while another of its parts writes to its SQLite database.
@@ -33,16 +35,27 @@ def api_url(root: Path) -> str | None:
 class PrefectApi:
     """Questions to a Prefect server, which may want a key, as Prefect's own programs give it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, login: Mapping[str, str] = os.environ) -> None:
+        """Set up for a server.
+
+        Args:
+            url: of its API.
+            login: environment variables that say who asks, as Prefect's programs read them.
+        """
         self.url = url.rstrip("/")
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=BUSY))
-        if key := os.environ.get("PREFECT_API_KEY"):
+        if key := login.get("PREFECT_API_KEY"):
             self._session.headers["Authorization"] = f"Bearer {key}"
-        elif user := os.environ.get("PREFECT_API_AUTH_STRING"):
+        elif user := login.get(PREFECT):
             name, _, password = user.partition(":")
             self._session.auth = (name, password)
+
+    @classmethod
+    def of(cls, root: Path, url: str) -> "PrefectApi":
+        """The server at an address, logged in to with the project's own login if it is ours."""
+        return cls(url, environment(root, url))
 
     def healthy(self) -> bool:
         """Whether the server answers."""

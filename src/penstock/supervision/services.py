@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 from filelock import FileLock, Timeout
 
 from ..errors import PenstockError
+from ..login import FOLDER, PREFECT, private_folder, read_login
 
 SERVER, TRACKING, WORKER = "prefect", "mlflow", "worker"
-FOLDER = ".penstock"
 MARK = "PENSTOCK_WORKER_OF"  # the project, in the environment of its worker and all below that
+OWN_HOSTS = ("127.0.0.1", "localhost")
 ENGINE = "prefect.engine"  # the program of a flow run, as prefect.yaml has it
 
 
@@ -113,8 +115,8 @@ def exclusive(root: Path) -> Iterator[None]:
     Raises:
         PenstockError: another one is at it.
     """
-    folder = root / FOLDER
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    folder = private_folder(root)
+    (folder / "logs").mkdir(exist_ok=True)
     try:
         with FileLock(folder / "lock").acquire(timeout=1):
             yield
@@ -124,8 +126,26 @@ def exclusive(root: Path) -> Iterator[None]:
         ) from None
 
 
-def environment(root: Path, api_url: str) -> dict[str, str]:
-    """What Prefect's programs see: the server to talk to, and where the project lies."""
+def is_ours(root: Path, api_url: str) -> bool:
+    """Whether an address is that of the Prefect server that `up` started for the project."""
+    server = load(root).get(SERVER)
+    there = urlsplit(api_url)
+    return (
+        server is not None
+        and there.hostname in OWN_HOSTS
+        and there.port == urlsplit(server.address).port
+    )
+
+
+def environment(root: Path, api_url: str, ours: bool | None = None) -> dict[str, str]:
+    """What Prefect's programs see: the server to talk to, and where the project lies.
+
+    Args:
+        root: the project.
+        api_url: the server's API.
+        ours: whether `up` started that server, or is about to; looked up by default. Of a server
+            that somebody else runs, login and settings are kept as the environment has them.
+    """
     env = {
         **os.environ,
         "PREFECT_API_URL": api_url,
@@ -136,6 +156,14 @@ def environment(root: Path, api_url: str) -> dict[str, str]:
     }
     if tracking := alive(root).get(TRACKING):
         env["PENSTOCK_MLFLOW"] = tracking.address  # for links to runs
-    if api_url != os.environ.get("PREFECT_API_URL"):  # of a server somebody else runs, keep theirs
+    if is_ours(root, api_url) if ours is None else ours:
         env["PREFECT_HOME"] = str(root / FOLDER / "prefect")
+        env |= server_settings(root)
+        env.pop("PREFECT_API_KEY", None)  # of another server; Prefect would send it in its place
     return env
+
+
+def server_settings(root: Path) -> dict[str, str]:
+    """What Prefect's server and its clients see of the project's login: nobody else gets in."""
+    login = read_login(root)
+    return {**login, "PREFECT_SERVER_API_AUTH_STRING": login[PREFECT]}

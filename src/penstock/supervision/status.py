@@ -38,7 +38,7 @@ def services_of(root: Path) -> list[dict[str, Any]]:
 def _server(root: Path) -> tuple[str | None, PrefectApi | None]:
     """The server's address, and the server if it answers."""
     url = api_url(root)
-    api = PrefectApi(url) if url else None
+    api = PrefectApi.of(root, url) if url else None
     return url, api if api and api.healthy() else None
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import PenstockError
+from ..login import FOLDER
+from ..notification import keep_address
 from .daemons import answers, check_port, end_service, start, wait_until
 from .deployments import apply_deployments
-from .pool import HEARTBEAT, POOL, is_online, prepare, worker_name
+from .pool import HEARTBEAT, is_online, prepare, worker_name
 from .prefect_api import PrefectApi
 from .services import (
-    FOLDER,
     MARK,
     SERVER,
     TRACKING,
@@ -59,7 +60,7 @@ def up(root: Path, prefect_port: int, mlflow_port: int, tell: Tell) -> str:
             server = services[SERVER] = _start_server(root, prefect_port, tell)
         if not watching:
             services[TRACKING] = _start_tracking(root, mlflow_port, tell)
-        api = PrefectApi(f"{server.address}/api" if server else str(named))
+        api = PrefectApi.of(root, f"{server.address}/api" if server else str(named))
         if server:
             wait_until(api.healthy, server, root)
         prepare(api)
@@ -126,24 +127,15 @@ def foreign_tracking() -> str | None:
 def _start_server(root: Path, port: int, tell: Tell) -> Service:
     address = f"http://127.0.0.1:{port}"
     tell(f"Prefect server: starting at {address}, log {FOLDER}/logs/{SERVER}.log")
-    command = [sys.executable, "-m", "prefect", "server", "start"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    env = environment(root, f"{address}/api")
-    env["PREFECT_HOME"] = str(root / FOLDER / "prefect")
-    return start(SERVER, command, root, env, address)
+    command = [sys.executable, "flows/server.py", str(port)]
+    return start(SERVER, command, root, environment(root, f"{address}/api", ours=True), address)
 
 
 def _start_tracking(root: Path, port: int, tell: Tell) -> Service:
-    """Start MLflow as a viewer; it does not make the database, which it cannot do with others."""
-    from ..tracking.store import connect, tracking_uri  # slow to import
-
     address = f"http://127.0.0.1:{port}"
     tell(f"MLflow: starting at {address}, log {FOLDER}/logs/{TRACKING}.log")
-    connect(root)
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--backend-store-uri", tracking_uri(root)]
-    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "1"}
-    return start(TRACKING, command, root, env, address)
+    command = [sys.executable, "-m", "penstock", "ui", "--port", str(port)]
+    return start(TRACKING, command, root, {**os.environ}, address)
 
 
 def _start_worker(root: Path, api: PrefectApi, there: Service | None, tell: Tell) -> Service:
@@ -152,8 +144,8 @@ def _start_worker(root: Path, api: PrefectApi, there: Service | None, tell: Tell
     if there:
         end_service(there)
     tell(f"worker: starting {worker_name()}, log {FOLDER}/logs/{WORKER}.log")
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
-    command += ["--type", "process", "--name", worker_name()]
+    command = [sys.executable, "flows/worker.py"]
+    keep_address(root)
     env = environment(root, api.url) | {
         MARK: str(root),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
