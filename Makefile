@@ -6,7 +6,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format ui clean
+.PHONY: help install demo test lint format audit ui clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ format: install  ## Format the code; bring the JSON schema of params.yaml up to 
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/penstock schema > docs/params.schema.json
+
+audit: install  ## Ask for known vulnerabilities in the pinned libraries (asks pypi.org)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[audit]"
+	$(BIN)/pip-audit --strict --disable-pip --no-deps -r constraints.txt
 
 ui: install  ## Open MLflow on mlruns/ at http://127.0.0.1:5000 (make ui PORT=...)
 	@$(BIN)/penstock ui --port $(PORT)

@@ -16,6 +16,7 @@ from prefect.utilities.processutils import setup_signal_handlers_worker
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 from ruamel.yaml import YAML
 
+from penstock.notification import keep_address, take_address
 from penstock.project import find_root
 from penstock.supervision.pool import POOL, TEMPLATE, worker_name
 
@@ -62,6 +63,8 @@ class Worker(ProcessWorker):
 async def main() -> None:
     """Work until the process is ended."""
     os.chdir(ROOT)
+    keep_address(ROOT)  # where it was started by hand, with the address in its environment
+    take_address()
     setup_signal_handlers_worker(os.getpid(), "the worker", print)
     try:
         await Worker(name=worker_name(), work_pool_name=POOL).start()

@@ -208,12 +208,12 @@ def deploy() -> None:
 
 
 def _rows_table(rows: list[dict[str, Any]]) -> Any:
-    from .terminal import make_table
+    from .terminal import add_row, make_table
 
     table = make_table(*rows[0])
     for row in rows:
         cells = (", ".join(it) if isinstance(it, list) else str(it) for it in row.values())
-        table.add_row(*cells)
+        add_row(table, *cells)
     return table
 
 
@@ -323,11 +323,11 @@ def params(
     if defaults:
         typer.echo(params_help.write_yaml(name, params_help.default_params(name)))
         return
-    from .terminal import make_table, show
+    from .terminal import add_row, make_table, show
 
     table = make_table("setting", "value", "meaning")
     for row in params_help.describe(_open(name).params):
-        table.add_row(*row)
+        add_row(table, *row)
     show(table)
 
 
@@ -399,8 +399,25 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel="Everything")
+def trust(
+    name: Pipeline,
+    version: Annotated[int, typer.Argument(help="A version of the registry.", min=1)],
+) -> None:
+    """Accept a registered version that this project has no record of, or another one.
+
+    A registered model runs Python code of its own where it is loaded. What `penstock register` made
+    here is known; a version that a colleague registered, or whose files changed, is loaded only
+    after this. Accept only what you know the maker of.
+    """
+    workspace = _open(name)
+    from .tracking.trust import accept_version
+
+    typer.echo(accept_version(workspace, version))
+
+
 def _prediction_table(rows: list[dict[str, Any]]) -> Any:
-    from .terminal import make_table
+    from .terminal import add_row, make_table
 
     columns = [
         name
@@ -410,17 +427,17 @@ def _prediction_table(rows: list[dict[str, Any]]) -> Any:
     ]
     table = make_table(*columns)
     for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
+        add_row(table, *(_cell(row[name]) for name in columns))
     return table
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> str | list[str]:
     from .serving import binary_kind
 
     if isinstance(value, bytes):
         return f"{binary_kind(value)}, {max(1, round(len(value) / 1000))} KB"
     if isinstance(value, list):
-        return "\n".join(value)
+        return value
     return f"{value:.4f}" if isinstance(value, float) else str(value or "")
 
 
@@ -450,7 +467,7 @@ def main() -> None:
     try:
         _run_app()
     except PenstockError as error:
-        for line in str(error).splitlines():
+        for line in str(error).split("\n"):
             print(f"penstock: error: {line}", file=sys.stderr)
         sys.exit(TEMPORARY if isinstance(error, TemporaryError) else 1)
     except SystemExit as end:

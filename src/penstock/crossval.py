@@ -17,8 +17,9 @@ from .datasets.dataset import Dataset, DatasetWriter
 from .datasets.folds import Fold, deal
 from .errors import PenstockError
 from .overrides import overridden, run_tags
+from .printable import printable
 from .project import Workspace
-from .terminal import make_table, show
+from .terminal import add_row, make_table, show
 
 SCRATCH, RESULTS = ".crossval", "crossval.csv"
 SETTINGS = ("model", "train", "evaluate")  # the sections that the stages run here ask
@@ -61,7 +62,8 @@ def crossvalidate(
                 tags += (("mlflow.parentRunId", run.run_id),)
             rows = []
             for number, fold in enumerate(dealt.folds, 1):
-                print(f"fold {number} of {len(dealt.folds)}: {_describe(fold)}", flush=True)
+                text = printable(_describe(fold))
+                print(f"fold {number} of {len(dealt.folds)}: {text}", flush=True)
                 part = replace(
                     workspace,
                     folder=scratch / f"fold-{number}",
@@ -143,11 +145,11 @@ def _table(results: pd.DataFrame) -> Table:
     """A row per metric: what the folds come to, and each of them where they fit beside it."""
     folds = results if len(results) <= SHOWN else results.iloc[:0]
     table = make_table("", "mean ± std", *(f"fold {number}" for number in folds["fold"]))
-    table.add_row("held out", "", *folds["held_out"])
+    add_row(table, "held out", "", *folds["held_out"])
     for name in (*_metrics(results), SECONDS):
         values = results[name]
         total = f"{_show(values.mean())} ± {_show(values.std(ddof=1))}"
-        table.add_row(name.removeprefix("test/"), total, *map(_show, folds[name].tolist()))
+        add_row(table, name.removeprefix("test/"), total, *map(_show, folds[name].tolist()))
     return table
 
 

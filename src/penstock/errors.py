@@ -3,6 +3,8 @@
 import errno
 from pathlib import Path
 
+from .printable import printable
+
 TEMPORARY = 75  # exit status: EX_TEMPFAIL of sysexits.h, which Python has on Unix only
 
 # Trouble of network or file system that may be gone on the next attempt. Not what stays until
@@ -22,6 +24,15 @@ class PenstockError(Exception):
 
     The command line prints it as one line, without a traceback, and exits with 1.
     """
+
+    def __init__(self, message: str, *more: str) -> None:
+        """Set up.
+
+        Args:
+            message: one line; a name in it that would end the line is escaped.
+            more: further lines, of a log say.
+        """
+        super().__init__("\n".join(map(printable, (message, *more))))
 
 
 class TemporaryError(PenstockError):

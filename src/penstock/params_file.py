@@ -90,7 +90,7 @@ def parse_section(name: str, section: dict[str, Any], file: Path) -> PipelinePar
     else:
         problems = [f"{key}: missing; add `{line}`" for key, line in _missing(params, section)]
     if problems:
-        raise PenstockError("\n".join(f"{file.name}: pipelines.{name}.{it}" for it in problems))
+        raise PenstockError(*(f"{file.name}: pipelines.{name}.{it}" for it in problems))
     return params
 
 

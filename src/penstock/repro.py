@@ -13,6 +13,7 @@ from dvc.exceptions import ReproductionError
 from dvc.stage.exceptions import StageCmdFailedError
 
 from .errors import TEMPORARY, KilledError, PenstockError, TemporaryError
+from .printable import printable
 from .processes import PARENT, end_children, was_interrupted
 from .project import Workspace
 from .steps import Step, asking_dvc, plan, trouble
@@ -77,7 +78,8 @@ def restoring(workspace: Workspace) -> Iterator[None]:
     except BaseException as error:
         end_children()
         if before and _restore(workspace, before) and isinstance(error, PenstockError):
-            raise type(error)(f"{error}; its former outputs are back in place") from None
+            lines = f"{error}; its former outputs are back in place".split("\n")
+            raise type(error)(*lines) from None
         raise
 
 
@@ -144,7 +146,7 @@ def _listening() -> Iterator[list[str]]:
         message = record.getMessage().replace("> exec ", "> ", 1)
         messages.append(message)
         if message.startswith("> ") or record.levelno >= logging.WARNING:
-            print(message, flush=True)
+            print(printable(message), flush=True)
 
     handler = logging.Handler()
     handler.emit = listen  # type: ignore[method-assign]

@@ -1,8 +1,8 @@
 """Stages run in a process beside this one, for a flow that watches and logs what they print.
 
 The process keeps DVC loaded from stage to stage, and is a group of its own, so that whatever a
-stage starts can be ended with it. Requests are a line of JSON each; an answer is a line of JSON
-behind a record separator (RFC 7464), so that it cannot be mistaken for what a stage prints.
+stage starts can be ended with it. Requests are a line of JSON each, and so are answers. These come
+by a pipe of their own, which stages do not have: nothing they print is taken for an answer.
 """
 
 import json
@@ -13,10 +13,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from multiprocessing.connection import wait
 from threading import Timer
 from typing import IO, Any
 
 from .errors import KilledError, PenstockError, TemporaryError
+from .login import PREFECT
+from .notification import WEBHOOK
 from .processes import (
     GRACE,
     INTERRUPTED,
@@ -28,7 +31,9 @@ from .project import Workspace
 from .repro import State, reproduce, restoring
 from .steps import Step
 
-SEPARATOR = "\x1e"
+# Stages have no use for these secrets, and what they run might print them.
+SECRETS = (WEBHOOK, PREFECT, "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_KEY")
+ERROR = "penstock: error: "  # how a line begins that says why a stage failed
 KINDS = {kind.__name__: kind for kind in (PenstockError, TemporaryError, KilledError)}
 
 
@@ -43,7 +48,8 @@ class Runner:
         self.workspace = workspace
         self.turn = turn
         self.environment = environment
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers: IO[bytes] | None = None
 
     def run(
         self,
@@ -82,24 +88,39 @@ class Runner:
 
     def _ask(self, request: dict[str, Any], tell: Callable[[str], None]) -> Any:
         process = self._process = self._process or self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        print(json.dumps(request), file=process.stdin, flush=True)
+        process.stdin.write(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
         reason = ""
-        for line in process.stdout:
-            before, separator, record = line.rstrip("\n").partition(SEPARATOR)
-            if before:
-                tell(before)
-                reason = before.partition("penstock: error: ")[2] or reason
-            if separator:
-                answer = json.loads(record)
-                if "error" not in answer:
-                    return answer["state"]
-                raise KINDS[answer["kind"]](reason or answer["error"])
+        for line in self._printed():
+            tell(line)
+            if line.startswith(ERROR):
+                reason = line.removeprefix(ERROR)
+        if record := self._answers.readline():  # type: ignore[union-attr]
+            answer = json.loads(record)
+            if "error" not in answer:
+                return answer["state"]
+            raise KINDS[answer["kind"]](*(reason or answer["error"]).split("\n"))
         self._process, status = None, process.wait()
         if was_interrupted(status):
             raise KilledError("interrupted")
         raise KilledError(f"the process of its stages ended with {status}; its log says more")
+
+    def _printed(self) -> Iterator[str]:
+        """Give each line that is printed, until there is an answer or the process has ended."""
+        output, answers, line = self._process.stdout, self._answers, b""  # type: ignore[union-attr]
+        while True:
+            ready = wait([output, answers])  # type: ignore[list-item]
+            if output not in ready:  # look again: what was printed came before the answer
+                ready = wait([output], 0)  # type: ignore[list-item]
+            if not ready:
+                break
+            read = os.read(output.fileno(), 2**16)  # type: ignore[union-attr]
+            *lines, line = (line + read).split(b"\n")
+            yield from (it.decode(errors="replace") for it in lines if it)
+            if not read:
+                break
+        if line:
+            yield line.decode(errors="replace")
 
     @contextmanager
     def _ending_after(self, seconds: float | None) -> Iterator[Callable[[], bool]]:
@@ -122,19 +143,23 @@ class Runner:
         finally:
             timer.cancel()
 
-    def _start(self) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", __name__, self.workspace.name],
-            cwd=self.workspace.root,
-            env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            pass_fds=[self.turn.fileno()],
-        )
+    def _start(self) -> "subprocess.Popen[bytes]":
+        ours, theirs = os.pipe()
+        environment = {key: value for key, value in os.environ.items() if key not in SECRETS}
+        self._answers = os.fdopen(ours, "rb")
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", __name__, self.workspace.name, str(theirs)],
+                cwd=self.workspace.root,
+                env={**environment, **self.environment, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=[self.turn.fileno(), theirs],
+            )
+        finally:
+            os.close(theirs)
 
     def end(self) -> None:
         """End the process and all it started: asked first, then killed."""
@@ -165,12 +190,13 @@ class Runner:
         self.end()
 
 
-def serve(name: str) -> None:
-    """Answer requests from standard input until it ends."""
+def serve(name: str, answers: int) -> None:
+    """Answer requests from standard input until it ends, by a file descriptor of their own."""
     end_with_parent()
     end_tidily_on_sigterm()
     requests = os.fdopen(os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # stages must not read the requests
+    os.set_inheritable(answers, False)  # nor answer them
     workspace = Workspace.open(name)
     for line in requests:
         answer: dict[str, Any]
@@ -178,7 +204,7 @@ def serve(name: str) -> None:
             answer = {"state": _answer(workspace, **json.loads(line))}
         except PenstockError as error:
             answer = {"error": str(error), "kind": type(error).__name__}
-        print(SEPARATOR + json.dumps(answer), flush=True)
+        os.write(answers, json.dumps(answer).encode() + b"\n")
 
 
 def _answer(
@@ -198,6 +224,6 @@ def _answer(
 
 if __name__ == "__main__":
     try:
-        serve(sys.argv[1])
+        serve(sys.argv[1], int(sys.argv[2]))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -12,8 +12,9 @@ from ruamel.yaml.error import YAMLError
 from . import pipeline
 from .errors import PenstockError
 from .project import Workspace
-from .tracking.registry import CHAMPION, get_alias, load_version
+from .tracking.registry import CHAMPION, get_alias
 from .tracking.store import connect
+from .tracking.trust import load_trusted
 
 PNG = b"\x89PNG"
 
@@ -49,14 +50,15 @@ def predict_files(
         )
     parts = [module.read_input(file) for file in files]
     inputs = pd.concat(parts, ignore_index=True)
-    predicted: Any = load_version(client, champion).predict(inputs, params=options or None)
+    model = load_trusted(workspace.root, client, champion)
+    predicted: Any = model.predict(inputs, params=options or None)
     records = predicted.astype(object).where(predicted.notna(), None).to_dict("records")
     names = [str(file) for file, rows in zip(files, parts, strict=True) for _ in range(len(rows))]
     texts = [name for name, kind in module.INPUTS.items() if kind.endswith("string")]
     given: Any = inputs[texts].to_dict("records") if texts else [{}] * len(names)
-    model = f"{workspace.name} v{champion.version}"
+    label = f"{workspace.name} v{champion.version}"
     return [
-        {"file": name, "model": model, **asked, **record}
+        {"file": name, "model": label, **asked, **record}
         for name, asked, record in zip(names, given, records, strict=True)
     ]
 

@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from .errors import PenstockError, raise_if_temporary
+from .printable import printable
 
 FOLDER = "PENSTOCK_SLOTS"  # environment variable: the folder of locks, for containers to share
 POLL = 0.5  # seconds between looks at places that are taken
@@ -83,7 +84,8 @@ def _wait(slots: list[Slot], label: str) -> tuple[list[FileLock], torch.device]:
             if locks := _take([folder / f"{name}.lock" for name in names], label):
                 return locks, place
         if time.monotonic() >= due:
-            print(f"{label}: waiting for {_describe(slots)} {_holders(folder, slots)}", flush=True)
+            holders = printable(_holders(folder, slots))  # other users write there
+            print(f"{label}: waiting for {_describe(slots)} {holders}", flush=True)
             due = time.monotonic() + TELL
         time.sleep(POLL)
 

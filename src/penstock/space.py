@@ -16,7 +16,7 @@ from rich.table import Table
 
 from . import pipeline
 from .project import Workspace, find_root
-from .terminal import make_table
+from .terminal import add_row, make_table
 from .tracking.artifacts import RunFiles, mark_removed, run_files
 
 UNFINISHED = (".partial", ".checkpoints", ".scratch", ".crossval")
@@ -71,7 +71,7 @@ def clean(days: int, remove: bool) -> Table:
     done = "removed MB" if remove else "may go MB"
     table = make_table("what", "needed MB", done, "lost with it")
     for kind in kinds:
-        table.add_row(kind.what, f"{kind.needed / 1e6:,.1f}", f"{kind.free / 1e6:,.1f}", kind.lost)
+        add_row(table, kind.what, f"{kind.needed / 1e6:,.1f}", f"{kind.free / 1e6:,.1f}", kind.lost)
     return table
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import PenstockError, raise_if_temporary
+from ..printable import printable
 from .examples import Example, Read
 from .source import leads_out
 
@@ -46,7 +47,7 @@ def list_class_folders(source: Path, ignored: tuple[str, ...] = ()) -> ClassFold
             if not (reason or is_folder or folder):
                 reason = "not in a class folder"
             if reason:
-                found.rejected.append((_printable(path), reason))
+                found.rejected.append((path, reason))
             elif is_folder:
                 pending.append(path)
                 if not folder:
@@ -101,8 +102,8 @@ def _names(source: Path, folder: str, found: ClassFolders) -> list[str]:
 
 def _judge(path: Path, inside: Path) -> tuple[str, bool]:
     """Why a file or folder is not taken (empty if it is), and whether it is a folder."""
-    if path.name != _printable(path.name):
-        return "its name is not UTF-8; rename it", False
+    if path.name != printable(path.name):
+        return "its name has control characters, or is not UTF-8; rename it", False
     try:
         linked = path.is_symlink()
         mode = path.stat().st_mode  # of what it leads to
@@ -117,7 +118,3 @@ def _judge(path: Path, inside: Path) -> tuple[str, bool]:
         # Not followed: links can run in circles.
         return ("a link to a folder; put the files themselves there" if linked else ""), True
     return ("" if stat.S_ISREG(mode) else "neither a file nor a folder"), False
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import PenstockError
+from ..printable import printable
 
 # What the writer finds out itself, of all that dataset.json says.
 COMPUTED = ("found", "examples", "rejected", "splits", "arrays", "tables", "digest")
@@ -116,11 +117,11 @@ class DatasetWriter:
 
     def reject(self, example: str, reason: str) -> None:
         """Record an input that was not taken, and why."""
-        self._rejected.append((example, reason))
+        self._rejected.append((printable(example), printable(reason)))
 
     def reject_all(self, examples: Iterable[str], reason: str) -> None:
         """Record inputs that were not taken, all for one reason."""
-        self._rejected += ((example, reason) for example in examples)
+        self._rejected += ((printable(example), printable(reason)) for example in examples)
 
     def __enter__(self) -> "DatasetWriter":
         return self

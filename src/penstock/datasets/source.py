@@ -50,6 +50,12 @@ def check_files(source: Path, links_out: bool = False) -> None:
 
 def _check_path(path: Path) -> bool:
     """Check one path; answer whether it is a folder."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:  # DVC ends in a traceback
+        raise PenstockError(
+            f"{path}: its name is not UTF-8, and DVC cannot track it; rename it"
+        ) from None
     mode = path.stat().st_mode
     folder = stat.S_ISDIR(mode)
     if not (stat.S_ISREG(mode) or folder):

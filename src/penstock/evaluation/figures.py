@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREY = "#0b5cad", "#d95f02", "#8a8f98"
 
 mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+mpl.rcParams["text.parse_math"] = False  # a class or title may have $ in it
 
 
 def curves(history: pd.DataFrame, names: Sequence[str], x: str = "epoch") -> Figure:

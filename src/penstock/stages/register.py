@@ -14,7 +14,7 @@ from ..errors import PenstockError
 from ..evaluation.comparison import paired_bootstrap
 from ..learning.weights import read_description
 from ..project import Workspace
-from ..tracking import registry
+from ..tracking import registry, trust
 from ..tracking.packaging import package_model, predict_fresh
 from ..tracking.registry import ModelVersion
 from ..tracking.runs import complete_run
@@ -62,8 +62,14 @@ def _register(workspace: Workspace) -> dict[str, Any]:
                 "penstock.weights_sha256": description["weights_sha256"],
             }
             version = registry.create_version(client, workspace.name, run_id, folder, tags)
-        elif not registry.has_files(client, version):
-            client.log_artifacts(str(version.run_id), str(folder), "model")
+            files = trust.digests(folder)
+        elif trust.is_intact(workspace.root, client, version):
+            files = trust.recorded_files(workspace.root, version)
+        else:
+            registry.replace_files(client, version, folder)
+            files = trust.digests(folder)
+        scored = trust.digest(workspace.evaluation / "scores.parquet")
+        trust.record(workspace.root, version, files, scored)
     champion = registry.get_alias(client, workspace.name, registry.CHAMPION)
     decision = decide(workspace, client, version, champion, metrics, scores, inputs)
     if decision["decision"] != "refused":
@@ -148,12 +154,14 @@ def _compare(
     limits, score = workspace.params.register, module.SCORE
     theirs, how = None, "stored scores"
     if champion.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
-        theirs = registry.stored_scores(client, champion)
+        file = registry.stored_scores(client, champion)
+        if file and trust.vouches_for_scores(workspace.root, champion, file):
+            theirs = pd.read_parquet(file)
     if theirs is None:
-        how = "the champion scored again: its scores are of another test split, or gone"
-        location = registry.model_location(client, champion)
+        how = "the champion scored again: its scores are of another test split, gone or changed"
         index = dataset.index.iloc[dataset.rows("test")]
-        theirs = module.outcome(predict_fresh(location, inputs), index)
+        with trust.trusted_copy(workspace.root, client, champion) as copy:
+            theirs = module.outcome(predict_fresh(copy, inputs), index)
     both = scores.merge(theirs, on="id", suffixes=("", "_champion"))
     sign = 1 if score.higher_is_better else -1
     difference = paired_bootstrap(

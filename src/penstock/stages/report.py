@@ -9,13 +9,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..datasets.dataset import Dataset
 from ..params_help import describe
+from ..printable import printable
 from ..project import Workspace
 
 
 def write_report(workspace: Workspace, failed_validation: Path | None = None) -> None:
     """Write the page; parts whose stage has not run, or not passed, are left out."""
     environment = Environment(
-        loader=PackageLoader("penstock.stages", "."), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("penstock.stages", "."),
+        autoescape=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
+        undefined=StrictUndefined,
     )
     dataset = Dataset(workspace.dataset)
     validation = failed_validation or workspace.validation / "validation.json"

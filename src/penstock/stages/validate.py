@@ -14,7 +14,7 @@ from ..datasets.dataset import Dataset
 from ..errors import PenstockError
 from ..pipeline import Expectation
 from ..project import Workspace
-from ..terminal import make_table, show
+from ..terminal import add_row, make_table, show
 from .gate import write_gate
 from .report import write_report
 
@@ -46,10 +46,8 @@ def validate(workspace: Workspace, data_docs: Path | None = None) -> list[dict[s
     if failed:
         survivor.write_text(content)
         write_report(workspace, survivor)
-        reasons = "\n".join(f"{workspace.name}: {explain(result)}" for result in failed)
-        raise PenstockError(
-            f"{reasons}\n{workspace.name}: the gate is shut: see {workspace.report}"
-        )
+        reasons = [f"{workspace.name}: {explain(result)}" for result in failed]
+        raise PenstockError(*reasons, f"{workspace.name}: the gate is shut: see {workspace.report}")
     survivor.unlink(missing_ok=True)
     with workspace.writing(workspace.validation) as folder:
         folder.mkdir()
@@ -163,7 +161,7 @@ def _print(name: str, results: list[dict[str, Any]]) -> None:
         rows = count_rows(result["rows"]) if result["rows"] else ""
         observed = result["observed"]
         shown = f"{observed:.4g}" if isinstance(observed, float) else str(observed or "")
-        table.add_row(mark, column, result["type"].removeprefix("expect_"), limits, rows or shown)
+        add_row(table, mark, column, result["type"].removeprefix("expect_"), limits, rows or shown)
     show(table)
 
 

@@ -58,9 +58,9 @@ def wait_until(healthy: Callable[[], bool], service: Service, root: Path) -> Non
     deadline = time.monotonic() + START_WAIT
     while not healthy():
         if service.process() is None:
-            tail = (root / service.log).read_text(errors="replace").splitlines()[-10:]
-            reason = "".join(f"\n  {line}" for line in tail)
-            raise PenstockError(f"{service.name}: ended while it started; {service.log}:{reason}")
+            lines = (root / service.log).read_text(errors="replace").splitlines()[-10:]
+            tail = [f"  {line}" for line in lines]
+            raise PenstockError(f"{service.name}: ended while it started; {service.log}:", *tail)
         if time.monotonic() > deadline:
             raise PenstockError(
                 f"{service.name}: process {service.pid} does not answer at {service.address} "

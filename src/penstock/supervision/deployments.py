@@ -54,8 +54,8 @@ def apply_deployments(root: Path, url: str) -> list[str]:
         check=False,
     )
     if done.returncode:
-        reason = "".join(f"\n  {line}" for line in done.stdout.strip().splitlines()[-10:])
-        raise PenstockError(f"{file.name}: Prefect could not apply it:{reason}")
+        said = [f"  {line}" for line in done.stdout.strip().splitlines()[-10:]]
+        raise PenstockError(f"{file.name}: Prefect could not apply it:", *said)
     return [
         line.split("'")[1]
         for line in done.stdout.splitlines()

@@ -165,5 +165,5 @@ def environment(root: Path, api_url: str, ours: bool | None = None) -> dict[str,
 
 def server_settings(root: Path) -> dict[str, str]:
     """What Prefect's server and its clients see of the project's login: nobody else gets in."""
-    login = read_login(root)
-    return {**login, "PREFECT_SERVER_API_AUTH_STRING": login[PREFECT]}
+    login = read_login(root)[PREFECT]
+    return {PREFECT: login, "PREFECT_SERVER_API_AUTH_STRING": login}

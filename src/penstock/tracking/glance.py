@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ..login import FOLDER
 from ..project import Workspace
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -46,8 +47,15 @@ def is_intact(workspace: Workspace) -> bool:
         return False
     if running != (0,) or version is None or not _has_files(version[1], workspace.root):
         return False
+    if not record_file(workspace.root, receipt["model"], version[0]).is_file():
+        return False
     refused = receipt["decision"] == "refused"
     return refused or (aliases.get(CHALLENGER) == version[0] and CHAMPION in aliases)
+
+
+def record_file(root: Path, name: str, version: int | str) -> Path:
+    """Where the project keeps what it knows of a version, outside the store; see trust.py."""
+    return root / FOLDER / "trusted" / name / f"{int(version)}.json"
 
 
 def _has_files(artifacts: str, root: Path) -> bool:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..pipeline import PredictModule, load
 from ..project import Workspace
-from ..terminal import make_table
+from ..terminal import add_row, make_table
 from .runs import complete_run, list_runs
 from .store import connect, tracking_uri
 
@@ -31,7 +31,7 @@ def runs_table(workspace: Workspace, count: int) -> Table:
     for run in list_runs(workspace, count):
         version = run.data.tags.get("penstock.version", "")
         names = ", ".join(sorted(aliases.get(version, [])))
-        table.add_row(*_describe(run, module.SCORE.metric), version, names)
+        add_row(table, *_describe(run, module.SCORE.metric), version, names)
     return table
 
 

@@ -11,6 +11,7 @@ from ..processes import is_gone
 from ..project import Workspace
 from .registry import CHALLENGER, CHAMPION, find_version, get_alias, has_files
 from .store import connect, experiment_id
+from .trust import is_intact
 
 PROCESS_TAG = "penstock.process"
 
@@ -25,6 +26,8 @@ def what_is_lost(workspace: Workspace) -> str:
         return f"the model of the receipt (version {receipt['version']}) is not there"
     if not has_files(client, version):
         return f"the files of version {version.version} are gone"
+    if not is_intact(workspace.root, client, version):
+        return f"version {version.version} is not as it was registered, or nobody wrote that down"
     if receipt["decision"] == "refused":
         return ""
     challenger = get_alias(client, name, CHALLENGER)

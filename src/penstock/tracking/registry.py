@@ -1,19 +1,16 @@
 """The registry: versions found by content, and the aliases `challenger` and `champion`."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion as ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from .glance import BUNDLE_TAG as BUNDLE_TAG
 from .glance import CHALLENGER as CHALLENGER
 from .glance import CHAMPION as CHAMPION
-
-if TYPE_CHECKING:
-    from mlflow.pyfunc import PyFuncModel
 
 TEST_TAG = "penstock.test_digest"
 
@@ -38,6 +35,16 @@ def create_version(
     return client.create_model_version(name, source, run_id, tags=tags)
 
 
+def replace_files(client: MlflowClient, version: ModelVersion, folder: Path) -> None:
+    """Put a packaged model in the place of whatever a version's run has."""
+    place = client.get_run(str(version.run_id)).info.artifact_uri
+    with suppress(MlflowException, OSError):  # there is nothing
+        get_artifact_repository(str(place), tracking_uri=client.tracking_uri).delete_artifacts(
+            "model"
+        )
+    client.log_artifacts(str(version.run_id), str(folder), "model")
+
+
 def has_files(client: MlflowClient, version: ModelVersion) -> bool:
     """Whether the files of a version are still where the registry says."""
     return bool(client.list_artifacts(str(version.run_id), "model"))
@@ -58,22 +65,14 @@ def set_alias(client: MlflowClient, version: ModelVersion, alias: str) -> None:
     client.set_registered_model_alias(version.name, alias, version.version)
 
 
-def stored_scores(client: MlflowClient, version: ModelVersion) -> pd.DataFrame | None:
+def stored_scores(client: MlflowClient, version: ModelVersion) -> Path | None:
     """The per-example scores that were stored with a version's run, if they are still there."""
     try:
-        file = client.download_artifacts(str(version.run_id), "evaluation/scores.parquet")
+        return Path(client.download_artifacts(str(version.run_id), "evaluation/scores.parquet"))
     except (MlflowException, OSError):
         return None
-    return pd.read_parquet(file)
 
 
 def model_location(client: MlflowClient, version: ModelVersion) -> str:
     """Where a version's files lie."""
     return str(client.get_model_version_download_uri(version.name, version.version))
-
-
-def load_version(client: MlflowClient, version: ModelVersion) -> "PyFuncModel":
-    """Load a version as any user of MLflow would."""
-    from mlflow.pyfunc import load_model  # slow to import
-
-    return load_model(model_location(client, version))

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,6 +52,9 @@ def connect(root: Path) -> MlflowClient:
     uri = tracking_uri(root)
     if uri == local_uri(root):
         database = root / "mlruns" / "mlflow.db"
+        database.parent.mkdir(exist_ok=True)
+        with suppress(PermissionError):  # somebody else's
+            database.parent.chmod(0o700)  # models run code, and show what data there is
         if database.exists():
             relocate(database)
         else:
