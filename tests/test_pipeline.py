@@ -160,7 +160,7 @@ def test_a_lost_registry_is_noticed_and_restored(project):
 
 
 def test_a_worse_model_is_challenger_but_not_champion(project):
-    project.set(train={"min_steps": 1}, register={"minimum": {"test/accuracy": 0.0}})
+    project.set(train={"min_steps": 1}, register={"limits": {}})
     project.run("penstock", "run", "mnist")
     receipt = read(project, "receipt.json")
     assert receipt["decision"] == "challenger"
@@ -172,11 +172,11 @@ def test_a_worse_model_is_challenger_but_not_champion(project):
 
 
 def test_a_model_below_the_floor_is_refused_and_the_reason_is_kept(project):
-    project.set(train={"seed": 5}, register={"minimum": {"test/accuracy": 0.9999}})
+    project.set(train={"seed": 5}, register={"limits": {"test/accuracy": [0.9999, None]}})
     project.run("penstock", "run", "mnist")
     receipt = read(project, "receipt.json")
     assert receipt["decision"] == "refused"
-    assert "below the floor of 0.9999" in receipt["reason"]
+    assert "below the least allowed, 0.9999" in receipt["reason"]
     client = client_of(project)
     version = client.get_model_version("mnist", str(receipt["version"]))
     assert version.tags["reason"] == receipt["reason"]

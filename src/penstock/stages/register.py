@@ -96,6 +96,7 @@ def _prove(
     for column in again:
         ours, theirs = scores[column].to_numpy(), again[column].to_numpy()
         if np.issubdtype(ours.dtype, np.floating):
+            _refuse_nan(str(column), scores)
             differ = ~np.isclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE)
         else:
             differ = ours != theirs
@@ -108,6 +109,16 @@ def _prove(
             )
 
 
+def _refuse_nan(column: str, scores: pd.DataFrame) -> None:
+    """Stop at a score that is no number: it is neither better nor worse than another."""
+    if (lacking := scores[column].isna()).any():
+        raise PenstockError(
+            f"scores.parquet: {column} is NaN for {lacking.sum()} of {len(scores)} test examples, "
+            f"{scores['id'][lacking].iloc[0]} the first; expected a number for each; mend the "
+            "network or its training"
+        )
+
+
 def decide(
     workspace: Workspace,
     client: MlflowClient,
@@ -118,21 +129,31 @@ def decide(
     inputs: pd.DataFrame,
 ) -> dict[str, Any]:
     """Decide what a version may become: `refused`, `challenger` or `champion`, and why."""
-    limits = workspace.params.register
-    for metric, floor in limits.minimum.items():
-        if metric not in metrics:
-            raise PenstockError(
-                f"params.yaml: pipelines.{workspace.name}.register.minimum.{metric}: no such "
-                f"metric; there is: {', '.join(metrics)}"
-            )
-        if metrics[metric] < floor:
-            reason = f"{metric} {metrics[metric]:.4f} is below the floor of {floor:.4f}"
-            return {"decision": "refused", "reason": reason}
+    if reason := _outside(workspace, metrics):
+        return {"decision": "refused", "reason": reason}
     if champion is None:
-        return {"decision": "champion", "reason": "above the floor, and there was no champion"}
+        return {"decision": "champion", "reason": "within limits, and there was no champion"}
     if int(champion.version) == int(version.version):
         return {"decision": "champion", "reason": "it is the champion already"}
     return _compare(workspace, client, champion, scores, inputs)
+
+
+def _outside(workspace: Workspace, metrics: dict[str, float]) -> str:
+    """Which metric is outside its limits, if one is; a metric that is NaN is."""
+    for metric, (least, most) in workspace.params.register.limits.items():
+        if metric not in metrics:
+            raise PenstockError(
+                f"params.yaml: pipelines.{workspace.name}.register.limits.{metric}: no such "
+                f"metric; there is: {', '.join(metrics)}"
+            )
+        value = metrics[metric]
+        if np.isnan(value):
+            return f"{metric} is NaN, which is within no limits"
+        if least is not None and value < least:
+            return f"{metric} {value:.4f} is below the least allowed, {least:.4f}"
+        if most is not None and value > most:
+            return f"{metric} {value:.4f} is above the most allowed, {most:.4f}"
+    return ""
 
 
 def _compare(
