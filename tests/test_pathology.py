@@ -21,7 +21,6 @@ QUICK = {
     "evaluate": {"gallery": 2, "resamples": 200},
     "register": {
         "limits": {"test/accuracy": [0.6, None], "test/sensitivity": [0.5, None]},
-        "resamples": 200,
     },
 }
 

@@ -125,8 +125,6 @@ class RegisterParams(Section):
     tolerance: Annotated[float, Field(ge=0)] = 0.005
     """Largest loss against the champion, in units of the score, that the test split must rule out
     (with 95 % confidence) before the challenger becomes champion."""
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    """Bootstrap resamples for that comparison."""
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,7 @@ import pandas as pd
 from .. import pipeline
 from ..datasets.dataset import Dataset
 from ..errors import PenstockError
-from ..evaluation.comparison import paired_bootstrap
+from ..evaluation.comparison import compare
 from ..learning.weights import read_description
 from ..project import Workspace
 from ..tracking import registry
@@ -166,7 +166,7 @@ def _compare(
     """Compare with the champion on the same test examples, by its stored scores or new ones."""
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     dataset = Dataset(workspace.dataset)
-    limits, score = workspace.params.register, module.SCORE
+    tolerance, score = workspace.params.register.tolerance, module.SCORE
     theirs, how = None, "stored scores"
     if champion.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
         theirs = registry.stored_scores(client, champion)
@@ -175,29 +175,23 @@ def _compare(
         location = registry.model_location(client, champion)
         index = dataset.index.iloc[dataset.rows("test")]
         theirs = module.outcome(predict_fresh(location, inputs), index)
-    both = scores.merge(theirs, on="id", suffixes=("", "_champion"))
-    sign = 1 if score.higher_is_better else -1
-    difference = paired_bootstrap(
-        sign * both[score.column].to_numpy(),
-        sign * both[f"{score.column}_champion"].to_numpy(),
-        limits.resamples,
-    )
+    difference = compare(scores, theirs, score)
+    ruled_out = difference.low >= -tolerance  # never, if it is NaN
+    verdict = "is ruled out" if ruled_out else "is not ruled out"
     numbers = {
         "difference": difference.mean,
         "difference_low": difference.low,
         "difference_high": difference.high,
-        "compared_on": len(both),
+    }
+    return {
+        "decision": "champion" if ruled_out else "challenger",
+        "reason": f"{score.metric} against champion v{champion.version} on {len(scores):,} test "
+        f"examples: {difference}; a loss above {tolerance} {verdict}",
+        **{name: None if np.isnan(value) else value for name, value in numbers.items()},
+        "compared_on": len(scores),
+        "compared_units": difference.units,
         "compared_by": how,
     }
-    text = (
-        f"{score.metric} against champion v{champion.version} on {len(both):,} test examples: "
-        f"{difference.mean:+.4f} (95 %: {difference.low:+.4f} to {difference.high:+.4f})"
-    )
-    if difference.low >= -limits.tolerance:
-        reason = f"{text}; a loss above {limits.tolerance} is ruled out"
-        return {"decision": "champion", "reason": reason, **numbers}
-    reason = f"{text}; a loss above {limits.tolerance} is not ruled out"
-    return {"decision": "challenger", "reason": reason, **numbers}
 
 
 def _tell(
