@@ -165,7 +165,9 @@ def test_a_worse_model_is_challenger_but_not_champion(project):
     receipt = read(project, "receipt.json")
     assert receipt["decision"] == "challenger"
     assert "is not ruled out" in receipt["reason"]
-    assert receipt["difference_high"] < 0
+    (comparison,) = receipt["comparisons"]
+    assert comparison["version"] == 1
+    assert comparison["high"] < 0
     client = client_of(project)
     assert int(client.get_model_version_by_alias("mnist", "champion").version) == 1
     assert int(client.get_model_version_by_alias("mnist", "challenger").version) == 2
@@ -192,8 +194,9 @@ def test_when_the_test_split_changes_the_champion_is_scored_again(project):
     project.set(source="data/mine", train={"seed": 2})
     project.run("penstock", "run", "mnist")
     receipt = read(project, "receipt.json")
-    assert receipt["compared_on"] == 200
-    assert "scored again" in receipt["compared_by"]
+    (comparison,) = receipt["comparisons"]
+    assert comparison["examples"] == 200
+    assert "scored again" in comparison["scores"]
 
 
 def test_bad_data_shuts_the_gate_and_the_report_of_it_survives(project):

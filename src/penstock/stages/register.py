@@ -66,10 +66,7 @@ def _register(workspace: Workspace) -> dict[str, Any]:
             client.log_artifacts(str(version.run_id), str(folder), "model")
     champion = registry.get_alias(client, workspace.name, registry.CHAMPION)
     decision = decide(workspace, client, version, champion, metrics, scores, inputs)
-    if decision["decision"] != "refused":
-        registry.set_alias(client, version, registry.CHALLENGER)
-    if decision["decision"] == "champion":
-        registry.set_alias(client, version, registry.CHAMPION)
+    move_aliases(client, version, champion, decision["decision"])
     receipt = {
         "model": workspace.name,
         "version": int(version.version),
@@ -135,7 +132,34 @@ def decide(
         return {"decision": "champion", "reason": "within limits, and there was no champion"}
     if int(champion.version) == int(version.version):
         return {"decision": "champion", "reason": "it is the champion already"}
-    return _compare(workspace, client, champion, scores, inputs)
+    module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
+    digest = Dataset(workspace.dataset).info["splits"]["test"]["digest"]
+    rivals = {f"champion v{champion.version}": champion}
+    best = registry.best_champion(client, workspace.name, digest, module.SCORE)
+    if best and int(best.version) not in (int(champion.version), int(version.version)):
+        rivals[f"v{best.version}, the best champion so far"] = best
+    compared = [
+        _compare(workspace, client, title, rival, scores, inputs) for title, rival in rivals.items()
+    ]
+    passed = all(it["loss_ruled_out"] for it in compared)
+    return {
+        "decision": "champion" if passed else "challenger",
+        "reason": "; ".join(it.pop("text") for it in compared),
+        "comparisons": compared,
+    }
+
+
+def move_aliases(
+    client: MlflowClient, version: ModelVersion, champion: ModelVersion | None, decision: str
+) -> None:
+    """Point the aliases at a version as was decided; remember who was champion."""
+    if decision != "refused":
+        registry.set_alias(client, version, registry.CHALLENGER)
+    if champion:
+        registry.remember_champion(client, champion)
+    if decision == "champion":
+        registry.set_alias(client, version, registry.CHAMPION)
+        registry.remember_champion(client, version)
 
 
 def _outside(workspace: Workspace, metrics: dict[str, float]) -> str:
@@ -159,38 +183,35 @@ def _outside(workspace: Workspace, metrics: dict[str, float]) -> str:
 def _compare(
     workspace: Workspace,
     client: MlflowClient,
-    champion: ModelVersion,
+    title: str,
+    rival: ModelVersion,
     scores: pd.DataFrame,
     inputs: pd.DataFrame,
 ) -> dict[str, Any]:
-    """Compare with the champion on the same test examples, by its stored scores or new ones."""
+    """Compare with a champion on the same test examples, by its stored scores or new ones."""
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     dataset = Dataset(workspace.dataset)
     tolerance, score = workspace.params.register.tolerance, module.SCORE
-    theirs, how = None, "stored scores"
-    if champion.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
-        theirs = registry.stored_scores(client, champion)
+    theirs, how = None, "stored"
+    if rival.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
+        theirs = registry.stored_scores(client, rival)
     if theirs is None:
-        how = "the champion scored again: its scores are of another test split, or gone"
-        location = registry.model_location(client, champion)
+        how = "scored again: those stored are of another test split, or gone"
+        location = registry.model_location(client, rival)
         index = dataset.index.iloc[dataset.rows("test")]
         theirs = module.outcome(predict_fresh(location, inputs), index)
-    difference = compare(scores, theirs, score)
-    ruled_out = difference.low >= -tolerance  # never, if it is NaN
-    verdict = "is ruled out" if ruled_out else "is not ruled out"
-    numbers = {
-        "difference": difference.mean,
-        "difference_low": difference.low,
-        "difference_high": difference.high,
-    }
+    found = compare(scores, theirs, score)
+    ruled_out = found.low >= -tolerance  # never, if it is NaN
+    numbers = {"difference": found.mean, "low": found.low, "high": found.high}
     return {
-        "decision": "champion" if ruled_out else "challenger",
-        "reason": f"{score.metric} against champion v{champion.version} on {len(scores):,} test "
-        f"examples: {difference}; a loss above {tolerance} {verdict}",
+        "version": int(rival.version),
+        "loss_ruled_out": ruled_out,
         **{name: None if np.isnan(value) else value for name, value in numbers.items()},
-        "compared_on": len(scores),
-        "compared_units": difference.units,
-        "compared_by": how,
+        "examples": len(scores),
+        "units": found.units,
+        "scores": how,
+        "text": f"{score.metric} against {title} on {len(scores):,} test examples: {found}; a loss "
+        f"above {tolerance} is {'' if ruled_out else 'not '}ruled out",
     }
 
 
