@@ -16,12 +16,11 @@ from ..errors import PenstockError
 from ..pipeline import Expectation
 from ..project import Workspace
 from ..terminal import make_table, show
-from .gate import write_gate
+from .gate import open_gate, shut_gate, write_gate
 from .report import write_report
 
 FEW = 5  # offending rows that are shown
 ROUNDING = 1e-9  # 1 - 0.98 is a little less than 0.02
-FAILED = "validation-failed.json"
 
 
 def validate(workspace: Workspace, data_docs: Path | None = None) -> list[dict[str, Any]]:
@@ -43,20 +42,18 @@ def validate(workspace: Workspace, data_docs: Path | None = None) -> list[dict[s
     results = check(expectations, module.tables(dataset), data_docs)
     _print(workspace.name, results)
     failed = [r for r in results if not r["success"] and r["severity"] == "critical"]
-    content = json.dumps({"passed": not failed, "results": results}, indent=2) + "\n"
-    survivor = workspace.folder / FAILED
     if failed:
-        survivor.write_text(content)
-        write_report(workspace, survivor)
+        write_report(workspace, shut_gate(workspace, dataset, results))
         reasons = "\n".join(f"{workspace.name}: {explain(result)}" for result in failed)
         raise PenstockError(
             f"{reasons}\n{workspace.name}: the gate is shut: see {workspace.report}"
         )
-    survivor.unlink(missing_ok=True)
+    content = json.dumps({"passed": True, "results": results}, indent=2) + "\n"
     with workspace.writing(workspace.validation) as folder:
         folder.mkdir()
         (folder / "validation.json").write_text(content)
         write_gate(folder, dataset)
+    open_gate(workspace)
     return results
 
 
