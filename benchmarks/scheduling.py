@@ -118,7 +118,7 @@ def make_project(root: Path) -> int:
     params = yaml.load(ROOT / "params.yaml")
     for section in params["pipelines"].values():
         section["train"].update(QUICK)
-        section["register"]["minimum"] = {}
+        section["register"]["limits"] = {}
     params["pipelines"]["ratings"]["train"]["max_epochs"] = 8  # `bpmf` draws from the last of them
     yaml.dump(params, root / "params.yaml")
     (root / "mlruns").mkdir()

@@ -1,11 +1,13 @@
 """Numbers that people trust: against known values and known truths."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from penstock.evaluation import metrics
-from penstock.evaluation.comparison import paired_bootstrap
+from penstock.evaluation.comparison import compare, paired_difference
 from penstock.evaluation.inference import log_losses
+from penstock.pipeline import Score
 
 
 def test_the_interval_of_a_proportion_is_wilsons():
@@ -37,23 +39,83 @@ def test_per_class_scores_count_by_hand():
     assert table["examples"].tolist() == [2, 2, 0]
 
 
-def test_paired_bootstrap_sees_a_small_but_steady_difference():
+def test_a_small_but_steady_difference_is_seen():
     rng = np.random.default_rng(1)
     champion = (rng.uniform(size=5000) < 0.9).astype(float)
     challenger = champion.copy()
     wrong = np.flatnonzero(champion == 0)[:50]
     challenger[wrong] = 1
-    difference = paired_bootstrap(challenger, champion, 500)
+    difference = paired_difference(challenger, champion, np.arange(5000))
     assert difference.mean == pytest.approx(0.01)
     assert 0 < difference.low < 0.01 < difference.high
-    assert paired_bootstrap(champion, champion, 500) == (0, 0, 0)
 
 
-def test_paired_bootstrap_covers_the_truth_about_as_often_as_it_says():
+def test_the_interval_of_examples_on_their_own_is_bonett_and_prices():
+    """Adding a pair to each side (2012), but around the mean as it is, and with Student's t."""
+    gained, lost, count = 12, 5, 400
+    ours = np.repeat([1.0, -1.0, 0.0], [gained, lost, count - gained - lost])
+    p, q = (gained + 1) / (count + 2), (lost + 1) / (count + 2)
+    half = 1.966 * np.sqrt((p + q - (p - q) ** 2) / (count + 2))
+    found = paired_difference(ours, np.zeros(count), np.arange(count))
+    assert found.high - found.mean == pytest.approx(half, rel=0.01)
+
+
+@pytest.mark.parametrize(("units", "size"), [(200, 1), (30, 7), (6, 20)])
+def test_the_interval_covers_the_truth_at_least_as_often_as_it_says(units, size):
     rng = np.random.default_rng(2)
     covered = 0
-    for _ in range(100):
-        champion, challenger = rng.uniform(size=(2, 200)) < 0.8
-        difference = paired_bootstrap(challenger, champion, 200)
+    for _ in range(200):
+        hard = np.repeat(rng.uniform(0, 0.6, (2, units)), size, axis=1)  # for each model
+        ours, theirs = rng.uniform(size=hard.shape) > hard
+        difference = paired_difference(ours, theirs * 1.0, np.repeat(np.arange(units), size))
         covered += difference.low <= 0 <= difference.high
-    assert 88 <= covered <= 100
+    assert covered >= 187, "95 % of 200, and what chance may take of it"
+
+
+@pytest.mark.parametrize(("units", "ruled_out"), [(6, False), (360, False), (1000, True)])
+def test_models_that_differ_nowhere_are_equal_only_as_far_as_units_tell(units, ruled_out):
+    same = np.ones(units * 20)
+    difference = paired_difference(same, same, np.repeat(np.arange(units), 20))
+    assert difference.mean == 0
+    assert (difference.low >= -0.005) is ruled_out
+    rule_of_three = 3 / units
+    assert difference.high > 0.8 * rule_of_three
+
+
+def test_a_few_examples_that_differ_among_many_give_no_false_certainty():
+    """One gained of 400, none lost: as many as 1 in 100 might be lost among others."""
+    ours, theirs = np.ones(400), np.ones(400)
+    theirs[7] = 0
+    assert paired_difference(ours, theirs, np.arange(400)).low < -0.005
+
+
+def test_one_unit_or_a_score_that_is_nan_leaves_nothing_to_say():
+    ours = np.ones(50)
+    assert np.isnan(paired_difference(ours, ours, np.zeros(50)).low)
+    assert "one unit" in str(paired_difference(ours, ours, np.zeros(50)))
+    ours[3] = np.nan
+    assert np.isnan(paired_difference(ours, np.ones(50), np.arange(50)).low)
+
+
+def test_units_are_those_of_the_score_and_examples_are_matched_by_id():
+    ours = pd.DataFrame({"id": list("abcd"), "user": [1, 1, 2, 2], "error": [1.0, 2.0, 3.0, 4.0]})
+    theirs = ours.iloc[::-1].assign(error=lambda it: it["error"] + 1)
+    score = Score("error", "test/mse", unit="user", higher_is_better=False)
+    difference = compare(ours, theirs, score)
+    assert difference.mean == 1
+    assert difference.units == 2
+    assert compare(ours, theirs, Score("error", "test/mse")).units == 4, "it has no groups"
+    assert np.isnan(compare(ours, theirs[1:], score).low), "one has no score of theirs"
+
+
+def test_a_loss_is_not_hidden_by_groups_of_examples_that_are_alike():
+    """6 groups of 20, a loss of 0.03 and a tolerance of 0.005: at most 2.5 % may pass."""
+    rng = np.random.default_rng(3)
+    passed = 0
+    for _ in range(400):
+        loss = np.repeat(rng.normal(0.03, 0.12, 6), 20)
+        luck = rng.uniform(size=120)
+        gained, lost = luck < 0.1 - loss / 2, luck > 0.9 - loss / 2
+        found = paired_difference(gained * 1.0, lost * 1.0, np.repeat(np.arange(6), 20))
+        passed += found.low >= -0.005
+    assert passed <= 10

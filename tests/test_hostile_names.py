@@ -115,7 +115,7 @@ def project_of(tmp_path, name, **sections):
     project = Project.create(tmp_path / "project")
     project.keep(name)
     quick = {"max_epochs": 1, "min_steps": 0}
-    open_gate = {"minimum": {}, "resamples": 100}
+    open_gate = {"limits": {}, "resamples": 100}
     project.set(name, source="data/hostile", train=quick, register=open_gate, **sections)
     return project, project.root / "data" / "hostile"
 

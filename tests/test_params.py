@@ -41,6 +41,14 @@ def test_shipped_params_are_valid_and_complete(name):
         ("model.channels", [32, 0], "model.channels.1: 0: should be greater than or equal to 1"),
         ("trian", {}, "trian: unknown key; did you mean train?"),
         ("source", 3, "source: 3: should be a valid string"),
+        (
+            "register.minimum",
+            {"test/accuracy": 0.9, "test/f1": 0.5},
+            'for minimum, write `limits: {"test/accuracy": [0.9, null], "test/f1": [0.5, null]}`',
+        ),
+        ("register.limits", {"a": [0.9, 0.1]}, "a: [0.9, 0.1]: expected [least, most]"),
+        ("register.limits", {"a": [float("nan"), None]}, "a.0: NaN: should be a finite number"),
+        ("register.limits", {"a": 0.9}, "a: 0.9: should be a valid tuple"),
     ],
 )
 def test_a_mistake_is_named_with_file_key_value_and_remedy(section, path, value, message):

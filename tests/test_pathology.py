@@ -19,7 +19,9 @@ QUICK = {
     "data": {"image_size": 48},
     "train": {"max_epochs": 10, "min_steps": 0},
     "evaluate": {"gallery": 2, "resamples": 200},
-    "register": {"minimum": {"test/accuracy": 0.6, "test/sensitivity": 0.5}, "resamples": 200},
+    "register": {
+        "limits": {"test/accuracy": [0.6, None], "test/sensitivity": [0.5, None]},
+    },
 }
 
 
@@ -114,7 +116,7 @@ def test_bad_files_are_rejected_by_name_and_the_rest_is_taken(finished, tmp_path
 
 def test_the_gate_refuses_a_low_sensitivity_whatever_the_accuracy(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
-    project.set("pathology", register={"minimum": {"test/sensitivity": 1.01}})
+    project.set("pathology", register={"limits": {"test/sensitivity": [1.01, None]}})
     project.run("penstock", "register", "pathology")
     receipt = json.loads((project.root / "data" / "pathology" / "receipt.json").read_text())
     assert receipt["decision"] == "refused"

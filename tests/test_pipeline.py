@@ -12,7 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from penstock.datasets.dataset import Dataset
 from penstock.datasets.idx import read_idx, write_idx
+from penstock.errors import PenstockError
+from penstock.project import Workspace
+from penstock.stages.gate import check_gate
 from projects import client_of, hashes, read, runs_of
 
 pytestmark = pytest.mark.pipeline
@@ -160,23 +164,25 @@ def test_a_lost_registry_is_noticed_and_restored(project):
 
 
 def test_a_worse_model_is_challenger_but_not_champion(project):
-    project.set(train={"min_steps": 1}, register={"minimum": {"test/accuracy": 0.0}})
+    project.set(train={"min_steps": 1}, register={"limits": {}})
     project.run("penstock", "run", "mnist")
     receipt = read(project, "receipt.json")
     assert receipt["decision"] == "challenger"
     assert "is not ruled out" in receipt["reason"]
-    assert receipt["difference_high"] < 0
+    (comparison,) = receipt["comparisons"]
+    assert comparison["version"] == 1
+    assert comparison["high"] < 0
     client = client_of(project)
     assert int(client.get_model_version_by_alias("mnist", "champion").version) == 1
     assert int(client.get_model_version_by_alias("mnist", "challenger").version) == 2
 
 
 def test_a_model_below_the_floor_is_refused_and_the_reason_is_kept(project):
-    project.set(train={"seed": 5}, register={"minimum": {"test/accuracy": 0.9999}})
+    project.set(train={"seed": 5}, register={"limits": {"test/accuracy": [0.9999, None]}})
     project.run("penstock", "run", "mnist")
     receipt = read(project, "receipt.json")
     assert receipt["decision"] == "refused"
-    assert "below the floor of 0.9999" in receipt["reason"]
+    assert "below the least allowed, 0.9999" in receipt["reason"]
     client = client_of(project)
     version = client.get_model_version("mnist", str(receipt["version"]))
     assert version.tags["reason"] == receipt["reason"]
@@ -192,8 +198,9 @@ def test_when_the_test_split_changes_the_champion_is_scored_again(project):
     project.set(source="data/mine", train={"seed": 2})
     project.run("penstock", "run", "mnist")
     receipt = read(project, "receipt.json")
-    assert receipt["compared_on"] == 200
-    assert "scored again" in receipt["compared_by"]
+    (comparison,) = receipt["comparisons"]
+    assert comparison["examples"] == 200
+    assert "scored again" in comparison["scores"]
 
 
 def test_bad_data_shuts_the_gate_and_the_report_of_it_survives(project):
@@ -215,7 +222,34 @@ def test_bad_data_shuts_the_gate_and_the_report_of_it_survives(project):
     assert not read(project, "validation-failed.json")["passed"]
     refused = project.run("penstock", "train", "mnist", check=False)
     assert refused.returncode == 1
-    assert "another dataset passed" in refused.stderr
+    assert "this dataset has failed these expectations" in refused.stderr
+
+
+def test_a_failure_shuts_the_gate_though_the_dataset_had_passed_before(project):
+    """Its former outputs are put back, and with them the file that says that it passed."""
+    before = {"mean_ink": [0.05, 0.5]}
+    project.set(expectations={"mean_ink": [0.6, 0.9]})
+    done = project.run("penstock", "run", "mnist", check=False)
+    assert "its former outputs are back in place" in done.stderr
+    assert read(project, "validation/gate.json")["passed"]
+    refused = project.run("penstock", "train", "mnist", check=False)
+    assert refused.returncode == 1
+    assert "validation-failed.json: this dataset has failed these expectations" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+    def check() -> None:
+        workspace = Workspace.open("mnist", project.root)
+        check_gate(workspace, Dataset(workspace.dataset))
+
+    project.set(expectations=before)
+    check()  # with these it has passed, and nobody has to validate again
+    project.set(expectations={"mean_ink": [0.6, 0.9]})
+    with pytest.raises(PenstockError, match="has failed"):
+        check()
+    project.set(expectations={"mean_ink": [0.06, 0.5]})
+    project.run("penstock", "validate", "mnist")
+    check()
+    assert not (project.root / "data" / "mnist" / "validation-failed.json").exists()
 
 
 def test_a_failed_stage_leaves_the_former_outputs_in_place(project):
@@ -384,7 +418,6 @@ LOAD = (
 
 
 def confidences(project, *versions):
-    from penstock.datasets.dataset import Dataset
     from penstock.pipelines.mnist.predict import raw_inputs
 
     inputs = project.root.parent / "inputs.parquet"

@@ -22,7 +22,7 @@ QUICK = {
     "model": {"channels": [8, 16], "units": 32},
     "train": {"max_epochs": 20, "min_steps": 0, "batch_size": 16},
     "evaluate": {"gallery": 2, "resamples": 200},
-    "register": {"minimum": {"test/accuracy": 0.4}, "resamples": 200},
+    "register": {"limits": {"test/accuracy": [0.4, None]}},
 }
 INFO = {"classes": ["no", "yes"], "rate": 16_000, "samples": 16_000}
 KINDS = [

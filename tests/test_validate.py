@@ -1,5 +1,6 @@
 """The gate: what passes, what stops, and what is said about it."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -49,6 +50,54 @@ def test_only_a_few_rows_are_shown_but_all_are_counted():
     )
     assert result["rows"] == 1000
     assert len(result["few"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("type_", "arguments"),
+    [
+        ("expect_column_values_to_be_between", {"max_value": 5}),
+        ("expect_column_values_to_be_between", {"max_value": 5, "mostly": 0.7}),
+        ("expect_column_values_to_be_in_set", {"value_set": [1.0]}),
+        ("expect_column_values_to_be_unique", {}),
+        ("expect_column_mean_to_be_between", {"max_value": 5}),
+        ("expect_column_unique_value_count_to_be_between", {"max_value": 1}),
+    ],
+)
+@pytest.mark.parametrize("values", [[np.nan], [np.nan, np.nan, np.nan, 1.0]])
+def test_rows_without_a_value_do_not_meet_what_is_expected_of_values(type_, arguments, values):
+    (result,) = check(
+        [expect(type_, column="mean", **arguments)], {"examples": pd.DataFrame({"mean": values})}
+    )
+    assert not result["success"]
+    assert "without a value" in explain(result)
+
+
+def test_as_many_rows_may_lack_a_value_as_may_be_wrong():
+    frame = pd.DataFrame({"mean": [np.nan, 9.0, *[1.0] * 98]})
+    for mostly, success in ((0.98, True), (0.99, False)):
+        (result,) = check(
+            [
+                expect(
+                    "expect_column_values_to_be_between",
+                    column="mean",
+                    max_value=5,
+                    mostly=mostly,
+                )
+            ],
+            {"examples": frame},
+        )
+        assert result["success"] is success
+        assert result["rows"] == 2
+
+
+def test_of_nothing_nothing_is_missing():
+    """A table without rows, and a column that is to be empty."""
+    frame = pd.DataFrame({"year": [np.nan]})
+    for expectation, table in (
+        (expect("expect_column_values_to_be_between", column="year", min_value=1990), frame[:0]),
+        (expect("expect_column_values_to_be_null", column="year"), frame),
+    ):
+        assert check([expectation], {"examples": table})[0]["success"]
 
 
 def test_a_missing_column_fails_and_says_so():

@@ -3,10 +3,18 @@
 Nothing here imports anything heavy, so `--help` and a check of params.yaml are fast.
 """
 
+import json
 import warnings
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    model_validator,
+)
 
 # Pydantic warns that a field named after the stage hides ABCMeta.register, which nobody calls.
 warnings.filterwarnings("ignore", message='Field name "register" in', category=UserWarning)
@@ -14,6 +22,18 @@ warnings.filterwarnings("ignore", message='Field name "register" in', category=U
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _in_order(limits: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    least, most = limits
+    if least is not None and most is not None and least > most:
+        raise ValueError("expected [least, most], the least first")
+    return limits
+
+
+Limits = Annotated[
+    tuple[FiniteFloat | None, FiniteFloat | None], Field(strict=False), AfterValidator(_in_order)
+]
 
 
 class Section(BaseModel):
@@ -99,14 +119,21 @@ class RefitParams(TrainParams):
 class RegisterParams(Section):
     """When a model may enter the registry, and when it may serve."""
 
-    minimum: dict[str, float] = {}
-    """Floor: test metrics a model must reach to become `challenger`, such as
-    `test/accuracy: 0.9`."""
+    limits: dict[str, Limits] = {}
+    """Least and most of a test metric for a model to become `challenger`; null for none:
+    `{"test/accuracy": [0.9, null]}`."""
     tolerance: Annotated[float, Field(ge=0)] = 0.005
     """Largest loss against the champion, in units of the score, that the test split must rule out
     (with 95 % confidence) before the challenger becomes champion."""
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    """Bootstrap resamples for that comparison."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_no_minimum(cls, section: Any) -> Any:
+        """Until limits could be upper ones too, there was `minimum: {metric: least}`."""
+        if isinstance(section, dict) and isinstance(section.get("minimum"), dict):
+            limits = {metric: [least, None] for metric, least in section["minimum"].items()}
+            raise ValueError(f"for minimum, write `limits: {json.dumps(limits)}`")
+        return section
 
 
 class PipelineParams(Section):

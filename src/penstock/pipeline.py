@@ -53,11 +53,16 @@ class Score:
     Attributes:
         column: the column of the per-example scores that counts.
         metric: the metric its mean is, `test/accuracy` say.
+        unit: the column that says which examples belong together, a patient's or a user's; where
+            the scores lack it, each stands for itself.
+        span: how far apart two scores of an example can be.
         higher_is_better: the direction.
     """
 
     column: str
     metric: str
+    unit: str = "group"
+    span: float = 1.0
     higher_is_better: bool = True
 
 

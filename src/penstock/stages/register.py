@@ -11,7 +11,7 @@ import pandas as pd
 from .. import pipeline
 from ..datasets.dataset import Dataset
 from ..errors import PenstockError
-from ..evaluation.comparison import paired_bootstrap
+from ..evaluation.comparison import compare
 from ..learning.weights import read_description
 from ..project import Workspace
 from ..tracking import registry, trust
@@ -72,10 +72,7 @@ def _register(workspace: Workspace) -> dict[str, Any]:
         trust.record(workspace.root, version, files, scored)
     champion = registry.get_alias(client, workspace.name, registry.CHAMPION)
     decision = decide(workspace, client, version, champion, metrics, scores, inputs)
-    if decision["decision"] != "refused":
-        registry.set_alias(client, version, registry.CHALLENGER)
-    if decision["decision"] == "champion":
-        registry.set_alias(client, version, registry.CHAMPION)
+    move_aliases(client, version, champion, decision["decision"])
     receipt = {
         "model": workspace.name,
         "version": int(version.version),
@@ -102,6 +99,7 @@ def _prove(
     for column in again:
         ours, theirs = scores[column].to_numpy(), again[column].to_numpy()
         if np.issubdtype(ours.dtype, np.floating):
+            _refuse_nan(str(column), scores)
             differ = ~np.isclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE)
         else:
             differ = ours != theirs
@@ -114,6 +112,16 @@ def _prove(
             )
 
 
+def _refuse_nan(column: str, scores: pd.DataFrame) -> None:
+    """Stop at a score that is no number: it is neither better nor worse than another."""
+    if (lacking := scores[column].isna()).any():
+        raise PenstockError(
+            f"scores.parquet: {column} is NaN for {lacking.sum()} of {len(scores)} test examples, "
+            f"{scores['id'][lacking].iloc[0]} the first; expected a number for each; mend the "
+            "network or its training"
+        )
+
+
 def decide(
     workspace: Workspace,
     client: MlflowClient,
@@ -124,67 +132,95 @@ def decide(
     inputs: pd.DataFrame,
 ) -> dict[str, Any]:
     """Decide what a version may become: `refused`, `challenger` or `champion`, and why."""
-    limits = workspace.params.register
-    for metric, floor in limits.minimum.items():
-        if metric not in metrics:
-            raise PenstockError(
-                f"params.yaml: pipelines.{workspace.name}.register.minimum.{metric}: no such "
-                f"metric; there is: {', '.join(metrics)}"
-            )
-        if metrics[metric] < floor:
-            reason = f"{metric} {metrics[metric]:.4f} is below the floor of {floor:.4f}"
-            return {"decision": "refused", "reason": reason}
+    if reason := _outside(workspace, metrics):
+        return {"decision": "refused", "reason": reason}
     if champion is None:
-        return {"decision": "champion", "reason": "above the floor, and there was no champion"}
+        return {"decision": "champion", "reason": "within limits, and there was no champion"}
     if int(champion.version) == int(version.version):
         return {"decision": "champion", "reason": "it is the champion already"}
-    return _compare(workspace, client, champion, scores, inputs)
+    module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
+    digest = Dataset(workspace.dataset).info["splits"]["test"]["digest"]
+    rivals = {f"champion v{champion.version}": champion}
+    best = registry.best_champion(client, workspace.name, digest, module.SCORE)
+    if best and int(best.version) not in (int(champion.version), int(version.version)):
+        rivals[f"v{best.version}, the best champion so far"] = best
+    compared = [
+        _compare(workspace, client, title, rival, scores, inputs) for title, rival in rivals.items()
+    ]
+    passed = all(it["loss_ruled_out"] for it in compared)
+    return {
+        "decision": "champion" if passed else "challenger",
+        "reason": "; ".join(it.pop("text") for it in compared),
+        "comparisons": compared,
+    }
+
+
+def move_aliases(
+    client: MlflowClient, version: ModelVersion, champion: ModelVersion | None, decision: str
+) -> None:
+    """Point the aliases at a version as was decided; remember who was champion."""
+    if decision != "refused":
+        registry.set_alias(client, version, registry.CHALLENGER)
+    if champion:
+        registry.remember_champion(client, champion)
+    if decision == "champion":
+        registry.set_alias(client, version, registry.CHAMPION)
+        registry.remember_champion(client, version)
+
+
+def _outside(workspace: Workspace, metrics: dict[str, float]) -> str:
+    """Which metric is outside its limits, if one is; a metric that is NaN is."""
+    for metric, (least, most) in workspace.params.register.limits.items():
+        if metric not in metrics:
+            raise PenstockError(
+                f"params.yaml: pipelines.{workspace.name}.register.limits.{metric}: no such "
+                f"metric; there is: {', '.join(metrics)}"
+            )
+        value = metrics[metric]
+        if np.isnan(value):
+            return f"{metric} is NaN, which is within no limits"
+        if least is not None and value < least:
+            return f"{metric} {value:.4f} is below the least allowed, {least:.4f}"
+        if most is not None and value > most:
+            return f"{metric} {value:.4f} is above the most allowed, {most:.4f}"
+    return ""
 
 
 def _compare(
     workspace: Workspace,
     client: MlflowClient,
-    champion: ModelVersion,
+    title: str,
+    rival: ModelVersion,
     scores: pd.DataFrame,
     inputs: pd.DataFrame,
 ) -> dict[str, Any]:
-    """Compare with the champion on the same test examples, by its stored scores or new ones."""
+    """Compare with a champion on the same test examples, by its stored scores or new ones."""
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     dataset = Dataset(workspace.dataset)
-    limits, score = workspace.params.register, module.SCORE
-    theirs, how = None, "stored scores"
-    if champion.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
-        file = registry.stored_scores(client, champion)
-        if file and trust.vouches_for_scores(workspace.root, champion, file):
+    tolerance, score = workspace.params.register.tolerance, module.SCORE
+    theirs, how = None, "stored"
+    if rival.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
+        file = registry.stored_scores(client, rival)
+        if file and trust.vouches_for_scores(workspace.root, rival, file):
             theirs = pd.read_parquet(file)
     if theirs is None:
-        how = "the champion scored again: its scores are of another test split, gone or changed"
+        how = "scored again: those stored are of another test split, gone or changed"
         index = dataset.index.iloc[dataset.rows("test")]
-        with trust.trusted_copy(workspace.root, client, champion) as copy:
+        with trust.trusted_copy(workspace.root, client, rival) as copy:
             theirs = module.outcome(predict_fresh(copy, inputs), index)
-    both = scores.merge(theirs, on="id", suffixes=("", "_champion"))
-    sign = 1 if score.higher_is_better else -1
-    difference = paired_bootstrap(
-        sign * both[score.column].to_numpy(),
-        sign * both[f"{score.column}_champion"].to_numpy(),
-        limits.resamples,
-    )
-    numbers = {
-        "difference": difference.mean,
-        "difference_low": difference.low,
-        "difference_high": difference.high,
-        "compared_on": len(both),
-        "compared_by": how,
+    found = compare(scores, theirs, score)
+    ruled_out = found.low >= -tolerance  # never, if it is NaN
+    numbers = {"difference": found.mean, "low": found.low, "high": found.high}
+    return {
+        "version": int(rival.version),
+        "loss_ruled_out": ruled_out,
+        **{name: None if np.isnan(value) else value for name, value in numbers.items()},
+        "examples": len(scores),
+        "units": found.units,
+        "scores": how,
+        "text": f"{score.metric} against {title} on {len(scores):,} test examples: {found}; a loss "
+        f"above {tolerance} is {'' if ruled_out else 'not '}ruled out",
     }
-    text = (
-        f"{score.metric} against champion v{champion.version} on {len(both):,} test examples: "
-        f"{difference.mean:+.4f} (95 %: {difference.low:+.4f} to {difference.high:+.4f})"
-    )
-    if difference.low >= -limits.tolerance:
-        reason = f"{text}; a loss above {limits.tolerance} is ruled out"
-        return {"decision": "champion", "reason": reason, **numbers}
-    reason = f"{text}; a loss above {limits.tolerance} is not ruled out"
-    return {"decision": "challenger", "reason": reason, **numbers}
 
 
 def _tell(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
+import numpy as np
 import pandas as pd
 
 from .. import pipeline
@@ -15,11 +16,11 @@ from ..errors import PenstockError
 from ..pipeline import Expectation
 from ..project import Workspace
 from ..terminal import add_row, make_table, show
-from .gate import write_gate
+from .gate import open_gate, shut_gate, write_gate
 from .report import write_report
 
 FEW = 5  # offending rows that are shown
-FAILED = "validation-failed.json"
+ROUNDING = 1e-9  # 1 - 0.98 is a little less than 0.02
 
 
 def validate(workspace: Workspace, data_docs: Path | None = None) -> list[dict[str, Any]]:
@@ -41,18 +42,16 @@ def validate(workspace: Workspace, data_docs: Path | None = None) -> list[dict[s
     results = check(expectations, module.tables(dataset), data_docs)
     _print(workspace.name, results)
     failed = [r for r in results if not r["success"] and r["severity"] == "critical"]
-    content = json.dumps({"passed": not failed, "results": results}, indent=2) + "\n"
-    survivor = workspace.folder / FAILED
     if failed:
-        survivor.write_text(content)
-        write_report(workspace, survivor)
+        write_report(workspace, shut_gate(workspace, dataset, results))
         reasons = [f"{workspace.name}: {explain(result)}" for result in failed]
         raise PenstockError(*reasons, f"{workspace.name}: the gate is shut: see {workspace.report}")
-    survivor.unlink(missing_ok=True)
+    content = json.dumps({"passed": True, "results": results}, indent=2) + "\n"
     with workspace.writing(workspace.validation) as folder:
         folder.mkdir()
         (folder / "validation.json").write_text(content)
         write_gate(folder, dataset)
+    open_gate(workspace)
     return results
 
 
@@ -109,14 +108,29 @@ def _result(expectation: Expectation, item: Any, frame: pd.DataFrame) -> dict[st
         ),
         "",
     )
-    rows = result.get("partial_unexpected_index_list") or []
+    empty = _without_value(expectation, frame)
+    found = result.get("partial_unexpected_index_list") or []
+    unmet = result.get("unexpected_count", 0) + len(empty)
+    least = float(expectation.arguments.get("mostly", 1))
     return {
         **asdict(expectation),
-        "success": bool(answer["success"]),
+        "success": bool(answer["success"]) and unmet <= (1 - least) * len(frame) + ROUNDING,
         "observed": problem or observed,
-        "rows": result.get("unexpected_count", 0),
-        "few": [_show(frame.iloc[row]) for row in rows[:FEW]],
+        "rows": unmet,
+        "empty": len(empty),
+        "few": [_show(frame.iloc[row]) for row in [*found, *empty][:FEW]],
     }
+
+
+def _without_value(expectation: Expectation, frame: pd.DataFrame) -> np.ndarray:
+    """The rows that have no value (null, NaN): they do not meet what is expected of values.
+
+    Great Expectations passes over them, so that a column full of NaN would meet anything.
+    """
+    column = expectation.arguments.get("column")
+    if column not in frame or expectation.type.endswith("_be_null"):
+        return np.zeros(0, int)
+    return np.flatnonzero(frame[column].isna())
 
 
 def _show(row: pd.Series) -> dict[str, str]:
@@ -137,16 +151,18 @@ def explain(result: dict[str, Any]) -> str:
     found = f"observed {result['observed']}" if result["observed"] is not None else ""
     if result["rows"]:
         few = "; ".join(" ".join(f"{k}={v}" for k, v in row.items()) for row in result["few"])
-        found = f"{count_rows(result['rows'])}, such as {few}"
+        found = f"{count_rows(result)}, such as {few}"
     return (
         f"{result['severity']}: {where}: {result['type']} ({expected or 'no arguments'}): {found}. "
         f"Expected: {result['meaning']}"
     )
 
 
-def count_rows(rows: int) -> str:
+def count_rows(result: dict[str, Any]) -> str:
     """Say how many rows do not meet an expectation."""
-    return f"{rows:,} rows do not" if rows != 1 else "1 row does not"
+    rows, empty = result["rows"], result["empty"]
+    told = f"{rows:,} rows do not" if rows != 1 else "1 row does not"
+    return f"{told} ({empty:,} without a value)" if empty else told
 
 
 def _print(name: str, results: list[dict[str, Any]]) -> None:
@@ -158,7 +174,7 @@ def _print(name: str, results: list[dict[str, Any]]) -> None:
         column = f"{result['table']}.{arguments.pop('column', '')}"
         limits = " ".join(f"{key}={value}" for key, value in arguments.items())
         mark = "ok" if result["success"] else result["severity"].upper()
-        rows = count_rows(result["rows"]) if result["rows"] else ""
+        rows = count_rows(result) if result["rows"] else ""
         observed = result["observed"]
         shown = f"{observed:.4g}" if isinstance(observed, float) else str(observed or "")
         add_row(table, mark, column, result["type"].removeprefix("expect_"), limits, rows or shown)

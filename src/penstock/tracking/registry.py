@@ -1,6 +1,7 @@
 """The registry: versions found by content, and the aliases `challenger` and `champion`."""
 
 from contextlib import suppress
+from math import isnan
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -8,11 +9,13 @@ from mlflow.entities.model_registry import ModelVersion as ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from ..pipeline import Score
 from .glance import BUNDLE_TAG as BUNDLE_TAG
 from .glance import CHALLENGER as CHALLENGER
 from .glance import CHAMPION as CHAMPION
 
 TEST_TAG = "penstock.test_digest"
+WAS_CHAMPION_TAG = "penstock.was_champion"  # stays when another takes its place
 
 
 def find_version(client: MlflowClient, name: str, bundle: str) -> ModelVersion | None:
@@ -63,6 +66,26 @@ def get_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | Non
 def set_alias(client: MlflowClient, version: ModelVersion, alias: str) -> None:
     """Point an alias at a version."""
     client.set_registered_model_alias(version.name, alias, version.version)
+
+
+def remember_champion(client: MlflowClient, version: ModelVersion) -> None:
+    """Mark a version as one that is or was champion."""
+    client.set_model_version_tag(version.name, version.version, WAS_CHAMPION_TAG, "true")
+
+
+def best_champion(
+    client: MlflowClient, name: str, test_digest: str, score: Score
+) -> ModelVersion | None:
+    """The best of all that were champions on a test split, by the metric their runs have."""
+    sign = 1 if score.higher_is_better else -1
+    tags = {WAS_CHAMPION_TAG: "true", TEST_TAG: test_digest}
+    asked = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+    found = {}
+    for version in client.search_model_versions(f"name = '{name}' and {asked}"):
+        value = client.get_run(str(version.run_id)).data.metrics.get(score.metric)
+        if value is not None and not isnan(value) and has_files(client, version):
+            found[sign * value] = version
+    return found[max(found)] if found else None
 
 
 def stored_scores(client: MlflowClient, version: ModelVersion) -> Path | None:

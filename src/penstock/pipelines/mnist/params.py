@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...params import Count, PipelineParams, RegisterParams, Section, Share, TrainParams
+from ...params import Count, Limits, PipelineParams, RegisterParams, Section, Share, TrainParams
 
 DIGITS = [str(digit) for digit in range(10)]
 
@@ -83,8 +83,8 @@ class Evaluate(Section):
 class Register(RegisterParams):
     """Register: the gate between a trained model and the registry."""
 
-    minimum: dict[str, float] = {"test/accuracy": 0.9}
-    """Floor: test metrics a model must reach to become `challenger`."""
+    limits: dict[str, Limits] = {"test/accuracy": (0.9, None)}
+    """Least and most of a test metric for a model to become `challenger`; null for none."""
 
 
 class Params(PipelineParams):

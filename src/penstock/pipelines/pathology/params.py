@@ -4,7 +4,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ...params import Count, PipelineParams, Positive, RegisterParams, Section, Share, TrainParams
+from ...params import (
+    Count,
+    Limits,
+    PipelineParams,
+    Positive,
+    RegisterParams,
+    Section,
+    Share,
+    TrainParams,
+)
 
 
 class Data(Section):
@@ -120,8 +129,8 @@ class Evaluate(Section):
 class Register(RegisterParams):
     """Register: the gate between a trained model and the registry."""
 
-    minimum: dict[str, float] = {"test/accuracy": 0.85, "test/sensitivity": 0.8}
-    """Floor: test metrics a model must reach to become `challenger`."""
+    limits: dict[str, Limits] = {"test/accuracy": (0.85, None), "test/sensitivity": (0.8, None)}
+    """Least and most of a test metric for a model to become `challenger`; null for none."""
 
 
 class Params(PipelineParams):

@@ -23,9 +23,9 @@ def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
     Returns:
         `splits`: split, examples, users, items, mean, cold (share of ratings whose user or item
         the training split lacks). `values`: rating, examples, share. `totals`, one row: users,
-        items, nulls, lowest, highest, earliest and latest (years), per_user and per_item (mean
-        ratings in the training split), largest_share (of one value), repeated (share of rows).
-        `rejected`: found, rejected, share, repeats not counted.
+        items, nulls, lowest, highest, per_user and per_item (mean ratings in the training split),
+        largest_share (of one value), repeated (share of rows). `times`, one row if there are any:
+        earliest and latest (years). `rejected`: found, rejected, share, repeats not counted.
     """
     names = ("user", "item", "rating", "time")
     columns = dataset.columns(*names)
@@ -33,15 +33,14 @@ def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
     values, counts = np.unique(columns["rating"], return_counts=True)
     info, train = dataset.info, rows["train"]
     repeated = info["repeated"]
-    times = columns["time"] if info["timed"] else np.array([np.nan])  # null: nothing to check
+    years = 1970 + columns["time"] / YEAR
+    times = pd.DataFrame({"earliest": [years.min()], "latest": [years.max()]})
     totals = {
         "users": info["users"],
         "items": info["items"],
         "nulls": int(np.isnan(columns["rating"]).sum()),
         "lowest": float(values[0]),
         "highest": float(values[-1]),
-        "earliest": 1970 + times.min() / YEAR,
-        "latest": 1970 + times.max() / YEAR,
         "per_user": len(train) / max(1, len(np.unique(columns["user"][train]))),
         "per_item": len(train) / max(1, len(np.unique(columns["item"][train]))),
         "largest_share": float(counts.max() / counts.sum()),
@@ -54,6 +53,7 @@ def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
         "splits": count_splits(dataset).merge(_describe(columns, rows), on="split"),
         "values": spread,
         "totals": pd.DataFrame([totals]),
+        "times": times if info["timed"] else times[:0],
         "rejected": count_rejected(info["found"] - repeated, info["rejected"] - repeated),
     }
 
@@ -106,8 +106,14 @@ def _there_is_something_to_learn(params: Params) -> Iterator[Expectation]:
     yield _total("repeated", "few items are rated twice", "warning", 0, limits.max_duplicate_share)
     yield _total("per_user", "users rate enough", "warning", limits.min_ratings_per_user)
     yield _total("per_item", "items are rated enough", "warning", limits.min_ratings_per_item)
-    yield _total("earliest", "times are plausible, if there are any", "warning", first, last)
-    yield _total("latest", "times are plausible, if there are any", "warning", first, last + 1)
+    for column, most in (("earliest", last), ("latest", last + 1)):
+        yield Expectation(
+            "times",
+            "expect_column_values_to_be_between",
+            {"column": column, "min_value": first, "max_value": most},
+            "times are plausible, if there are any",
+            severity="warning",
+        )
     yield Expectation(
         "splits",
         "expect_column_values_to_be_between",

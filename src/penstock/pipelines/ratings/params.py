@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...params import Count, PipelineParams, Positive, RefitParams, RegisterParams, Section, Share
+from ...params import (
+    Count,
+    Limits,
+    PipelineParams,
+    Positive,
+    RefitParams,
+    RegisterParams,
+    Section,
+    Share,
+)
 
 
 class Data(Section):
@@ -147,8 +156,8 @@ class Evaluate(Section):
 class Register(RegisterParams):
     """Register: the gate between a trained model and the registry."""
 
-    minimum: dict[str, float] = {"test/gain_over_biases": 0.0}
-    """Floor: test metrics a model must reach to become `challenger`."""
+    limits: dict[str, Limits] = {"test/gain_over_biases": (0.0, None)}
+    """Least and most of a test metric for a model to become `challenger`; null for none."""
     tolerance: Annotated[float, Field(ge=0)] = 0.01
     """Largest loss against the champion, in squared rating, that the test split must rule out."""
 

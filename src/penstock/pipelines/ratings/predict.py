@@ -17,7 +17,13 @@ from .network import Recommender
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
-SCORE = Score(column="squared_error", metric="test/mse", higher_is_better=False)
+SCORE = Score(
+    column="squared_error",
+    metric="test/mse",
+    unit="user",
+    span=4.5**2,  # of ratings from 0.5 to 5
+    higher_is_better=False,
+)
 INPUTS = {"user": "string", "item": "optional string"}
 OUTPUTS = {
     "rating": "double",

@@ -5,7 +5,16 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ...params import Count, PipelineParams, Positive, RefitParams, RegisterParams, Section, Share
+from ...params import (
+    Count,
+    Limits,
+    PipelineParams,
+    Positive,
+    RefitParams,
+    RegisterParams,
+    Section,
+    Share,
+)
 
 RATE = 16_000  # samples a second of every waveform
 
@@ -207,8 +216,8 @@ class Evaluate(Section):
 class Register(RegisterParams):
     """Register: the gate between a trained model and the registry."""
 
-    minimum: dict[str, float] = {"test/accuracy": 0.6}
-    """Floor: test metrics a model must reach to become `challenger`."""
+    limits: dict[str, Limits] = {"test/accuracy": (0.6, None)}
+    """Least and most of a test metric for a model to become `challenger`; null for none."""
 
 
 class Params(PipelineParams):
