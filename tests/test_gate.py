@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from penstock.params_file import parse_section
 from penstock.project import Workspace
 from penstock.stages.register import decide, move_aliases
-from penstock.tracking import registry
+from penstock.tracking import registry, trust
 from penstock.tracking.store import connect
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +57,7 @@ class Registry:
 
     def __init__(self, client: MlflowClient, name: str, folder: Path) -> None:
         self.client, self.name, self.folder = client, name, folder
-        self.workspace = replace(workspace(limits={}), name=name, folder=folder)
+        self.workspace = replace(workspace(limits={}), root=folder, name=name, folder=folder)
         self.experiment = client.create_experiment(folder.name, (folder / "runs").as_uri())
         client.create_registered_model(name)
         self.workspace.dataset.mkdir()
@@ -77,6 +77,7 @@ class Registry:
         version = self.client.create_model_version(
             self.name, f"{run.artifact_uri}/model", run.run_id, tags=tags
         )
+        trust.record(self.folder, version, {}, trust.digest(file))
         champion = registry.get_alias(self.client, self.name, registry.CHAMPION)
         decided = decide(self.workspace, self.client, version, champion, {}, scores, None)
         move_aliases(self.client, version, champion, decided["decision"])
