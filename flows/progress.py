@@ -7,7 +7,7 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-EPOCH = re.compile(r"epoch (\d+)/(\d+)")  # how a training tells how far it is
+EPOCH = re.compile(r" *epoch (\d+)/([1-9]\d*) ")  # how a training tells how far it is
 PAUSE = 1.0  # seconds between updates: each is a request to the server
 
 
@@ -22,7 +22,7 @@ class Progress:
 
     def follow(self, line: str) -> None:
         """Show the epoch that a line tells of, if it does."""
-        found = EPOCH.search(line)
+        found = EPOCH.match(line)
         if found is None:
             return
         epoch, epochs = int(found[1]), int(found[2])

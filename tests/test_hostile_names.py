@@ -258,7 +258,7 @@ def test_nothing_that_a_stage_prints_is_taken_for_an_answer(project, monkeypatch
     lines = []
     with taking_turns(workspace) as turn, Runner(workspace, turn) as runner:
         assert runner.run(step, lines.append, force=True) == "ran"
-    assert lines.count(ANSWER) == lines.count(f"\x1e{ANSWER}") == 1
+    assert lines.count(ANSWER) == lines.count(rf"\x1e{ANSWER}") == 1
     assert any(line.startswith("evaluate mnist: test/accuracy") for line in lines)
 
 

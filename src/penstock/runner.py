@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from multiprocessing.connection import wait
 from threading import Timer
@@ -20,6 +20,7 @@ from typing import IO, Any
 from .errors import KilledError, PenstockError, TemporaryError
 from .login import PREFECT
 from .notification import WEBHOOK
+from .printable import printable
 from .processes import (
     GRACE,
     INTERRUPTED,
@@ -88,8 +89,9 @@ class Runner:
 
     def _ask(self, request: dict[str, Any], tell: Callable[[str], None]) -> Any:
         process = self._process = self._process or self._start()
-        process.stdin.write(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]
-        process.stdin.flush()  # type: ignore[union-attr]
+        with suppress(BrokenPipeError):  # it was killed since: its status will say so
+            process.stdin.write(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
         reason = ""
         for line in self._printed():
             tell(line)
@@ -116,11 +118,11 @@ class Runner:
                 break
             read = os.read(output.fileno(), 2**16)  # type: ignore[union-attr]
             *lines, line = (line + read).split(b"\n")
-            yield from (it.decode(errors="replace") for it in lines if it)
+            yield from (_shown(it) for it in lines if it)
             if not read:
                 break
         if line:
-            yield line.decode(errors="replace")
+            yield _shown(line)
 
     @contextmanager
     def _ending_after(self, seconds: float | None) -> Iterator[Callable[[], bool]]:
@@ -188,6 +190,11 @@ class Runner:
             except subprocess.TimeoutExpired:
                 pass
         self.end()
+
+
+def _shown(line: bytes) -> str:
+    """A line for a log; what libraries print may have control characters too."""
+    return printable(line.decode(errors="replace"))
 
 
 def serve(name: str, answers: int) -> None:
