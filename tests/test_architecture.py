@@ -148,3 +148,14 @@ def test_no_stage_names_a_pipeline():
         text = file.read_text()
         for name in pipeline.names():
             assert name not in text, file
+
+
+def test_models_are_loaded_by_one_door():
+    """What is loaded runs code: it is loaded from a checked copy, here or in a fresh process."""
+    loaders = {
+        file.relative_to(SOURCE).as_posix()
+        for file in (*SOURCE.rglob("*.py"), *(ROOT / "flows").glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if "load_model" in (getattr(node, "attr", None), getattr(node, "name", None))
+    }
+    assert loaders == {"tracking/trust.py", "tracking/fresh.py"}

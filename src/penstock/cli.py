@@ -399,21 +399,34 @@ def predict(
         raise typer.Exit(1)
 
 
-@app.command(rich_help_panel="Everything")
-def trust(
-    name: Pipeline,
-    version: Annotated[int, typer.Argument(help="A version of the registry.", min=1)],
-) -> None:
+Version = Annotated[int, typer.Argument(help="A version of the registry.", min=1)]
+
+
+@app.command(rich_help_panel="Registry")
+def trust(name: Pipeline, version: Version) -> None:
     """Accept a registered version that this project has no record of, or another one.
 
     A registered model runs Python code of its own where it is loaded. What `penstock register` made
     here is known; a version that a colleague registered, or whose files changed, is loaded only
-    after this. Accept only what you know the maker of.
+    after this. Accept only what you know the maker of. Shows run, place and files with the start of
+    their SHA-256.
     """
     workspace = _open(name)
     from .tracking.trust import accept_version
 
     typer.echo(accept_version(workspace, version))
+
+
+@app.command(rich_help_panel="Registry")
+def promote(name: Pipeline, version: Version) -> None:
+    """Make a version champion by hand: go back to a former one, or after somebody moved the alias.
+
+    It must be as it was registered here, or accepted; the gate is not asked.
+    """
+    workspace = _open(name)
+    from .tracking.trust import promote_version
+
+    typer.echo(promote_version(workspace, version))
 
 
 def _prediction_table(rows: list[dict[str, Any]]) -> Any:

@@ -54,16 +54,16 @@ def _register(workspace: Workspace) -> dict[str, Any]:
         bundle = package_model(workspace.name, workspace.model, module, inputs.head(2), folder)
         _prove(folder, inputs, module, dataset, scores)
         client, run_id = complete_run(workspace)
-        version = registry.find_version(client, workspace.name, bundle)
+        version = trust.find_version(workspace.root, client, workspace.name, bundle)
         if version is None:
             tags = {
                 registry.BUNDLE_TAG: bundle,
                 registry.TEST_TAG: dataset.info["splits"]["test"]["digest"],
-                "penstock.weights_sha256": description["weights_sha256"],
+                registry.WEIGHTS_TAG: description["weights_sha256"],
             }
             version = registry.create_version(client, workspace.name, run_id, folder, tags)
             files = trust.digests(folder)
-        elif trust.is_intact(workspace.root, client, version):
+        elif not trust.difference(workspace.root, client, version):
             files = trust.recorded_files(workspace.root, version)
         else:
             registry.replace_files(client, version, folder)
@@ -141,7 +141,7 @@ def decide(
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     digest = Dataset(workspace.dataset).info["splits"]["test"]["digest"]
     rivals = {f"champion v{champion.version}": champion}
-    best = registry.best_champion(client, workspace.name, digest, module.SCORE)
+    best = registry.best_champion(workspace.root, client, workspace.name, digest, module.SCORE)
     if best and int(best.version) not in (int(champion.version), int(version.version)):
         rivals[f"v{best.version}, the best champion so far"] = best
     compared = [

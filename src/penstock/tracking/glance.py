@@ -1,38 +1,34 @@
 """A glance at the store under mlruns/, in milliseconds: is all as the receipt says?
 
 MLflow's own import takes seconds, and most often nothing is lost. A glance can only say that all is
-well; in any doubt, a server or another schema say, the answer is no, and MLflow is asked.
+well; in any doubt, a server or another schema say, the answer is no, and MLflow is asked. It
+compares what the registry says and the names of files with the records, not what is in the files.
 """
 
 import json
 import os
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
-from ..login import FOLDER
 from ..project import Workspace
+from .records import BUNDLE_TAG, entry, entry_difference, has_recorded_files, read_record
 
 CHALLENGER, CHAMPION = "challenger", "champion"
-BUNDLE_TAG = "penstock.bundle_sha256"
 
 RUNNING = """
     select count(*) from runs join experiments using (experiment_id)
     where experiments.name = ? and runs.status = 'RUNNING'
 """
-VERSION = """
-    select versions.version, runs.artifact_uri from model_version_tags as tags
-    join model_versions as versions using (name, version)
-    join runs on runs.run_uuid = versions.run_id
-    where tags.name = ? and tags.key = ? and tags.value = ?
-    order by versions.version desc limit 1
-"""
+VERSIONS = "select version, run_id, source from model_versions where name = ?"
+TAGS = "select version, key, value from model_version_tags where name = ?"
 ALIASES = "select alias, version from registered_model_aliases where name = ?"
 
 
 def is_intact(workspace: Workspace) -> bool:
-    """Whether runs, version, files and aliases are as they should be, for certain."""
+    """Whether runs, versions, names of files and aliases are as they should be, for certain."""
     database = workspace.root / "mlruns" / "mlflow.db"
     if os.environ.get("MLFLOW_TRACKING_URI") or not database.is_file():
         return False
@@ -40,27 +36,35 @@ def is_intact(workspace: Workspace) -> bool:
         receipt = json.loads(workspace.receipt.read_text())
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             running = connection.execute(RUNNING, (workspace.name,)).fetchone()
-            key = (receipt["model"], BUNDLE_TAG, receipt["bundle_sha256"])
-            version = connection.execute(VERSION, key).fetchone()
+            versions = _versions(workspace, connection, receipt["model"])
             aliases = dict(connection.execute(ALIASES, (receipt["model"],)).fetchall())
-    except (OSError, ValueError, KeyError, sqlite3.Error):
+        stands = partial(_stands, workspace.root, receipt["model"], versions)
+        bundle, refused = receipt["bundle_sha256"], receipt["decision"] == "refused"
+        ours = [it for it, found in versions.items() if found[BUNDLE_TAG] == bundle]
+        newest = max(filter(stands, ours), default=None)
+        if running != (0,) or newest is None:
+            return False
+        return refused or (aliases.get(CHALLENGER) == newest and stands(aliases.get(CHAMPION)))
+    except (OSError, ValueError, KeyError, TypeError, sqlite3.Error):
         return False
-    if running != (0,) or version is None or not _has_files(version[1], workspace.root):
+
+
+def _versions(
+    workspace: Workspace, connection: sqlite3.Connection, name: str
+) -> dict[int, dict[str, Any]]:
+    """What the registry says of each version of a model."""
+    tags: dict[int, dict[str, str]] = {}
+    for version, key, value in connection.execute(TAGS, (name,)):
+        tags.setdefault(version, {})[key] = value
+    return {
+        version: entry(workspace.root, run, source, tags.get(version, {}))
+        for version, run, source in connection.execute(VERSIONS, (name,))
+    }
+
+
+def _stands(root: Path, name: str, versions: dict[int, dict[str, Any]], number: int | None) -> bool:
+    """Whether a version is as it was recorded, by the registry and the names of its files."""
+    if number not in versions:
         return False
-    if not record_file(workspace.root, receipt["model"], version[0]).is_file():
-        return False
-    refused = receipt["decision"] == "refused"
-    return refused or (aliases.get(CHALLENGER) == version[0] and CHAMPION in aliases)
-
-
-def record_file(root: Path, name: str, version: int | str) -> Path:
-    """Where the project keeps what it knows of a version, outside the store; see trust.py."""
-    return root / FOLDER / "trusted" / name / f"{int(version)}.json"
-
-
-def _has_files(artifacts: str, root: Path) -> bool:
-    """Whether a run has its model under mlruns/ of this very project."""
-    place = urlsplit(artifacts)
-    folder = Path(unquote(place.path)) / "model"
-    inside = folder.is_relative_to(root / "mlruns" / "artifacts")
-    return place.scheme == "file" and inside and folder.is_dir() and any(folder.iterdir())
+    record = read_record(root, name, number)
+    return not entry_difference(record, versions[number]) and has_recorded_files(root, record)

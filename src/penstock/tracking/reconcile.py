@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 
 from ..processes import is_gone
 from ..project import Workspace
-from .registry import CHALLENGER, CHAMPION, find_version, get_alias, has_files
+from .registry import CHALLENGER, CHAMPION, get_alias, has_files
 from .store import connect, experiment_id
-from .trust import is_intact
+from .trust import difference, find_version
 
 PROCESS_TAG = "penstock.process"
 
@@ -21,20 +21,23 @@ def what_is_lost(workspace: Workspace) -> str:
     client = connect(workspace.root)
     receipt = json.loads(workspace.receipt.read_text())
     name = receipt["model"]
-    version = find_version(client, name, receipt["bundle_sha256"])
+    version = find_version(workspace.root, client, name, receipt["bundle_sha256"])
     if version is None:
         return f"the model of the receipt (version {receipt['version']}) is not there"
     if not has_files(client, version):
         return f"the files of version {version.version} are gone"
-    if not is_intact(workspace.root, client, version):
-        return f"version {version.version} is not as it was registered, or nobody wrote that down"
+    if reason := difference(workspace.root, client, version):
+        return f"version {version.version} is not as it was registered: {reason}"
     if receipt["decision"] == "refused":
         return ""
     challenger = get_alias(client, name, CHALLENGER)
     if challenger is None or int(challenger.version) != int(version.version):
         return f"{CHALLENGER} is not version {version.version}"
-    if get_alias(client, name, CHAMPION) is None:
+    champion = get_alias(client, name, CHAMPION)
+    if champion is None:
         return f"there is no {CHAMPION}"
+    if reason := difference(workspace.root, client, champion):
+        return f"{CHAMPION}, version {champion.version}, is not as it was registered: {reason}"
     return ""
 
 

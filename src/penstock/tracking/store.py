@@ -52,14 +52,22 @@ def connect(root: Path) -> MlflowClient:
     uri = tracking_uri(root)
     if uri == local_uri(root):
         database = root / "mlruns" / "mlflow.db"
-        database.parent.mkdir(exist_ok=True)
-        with suppress(PermissionError):  # somebody else's
-            database.parent.chmod(0o700)  # models run code, and show what data there is
         if database.exists():
             relocate(database)
         else:
             create_database(database)
+        keep_private(root / "mlruns")
     return MlflowClient(uri, uri)
+
+
+def keep_private(store: Path) -> None:
+    """Let only the owner into a store: models run code, and show what data there is."""
+    artifacts = store / "artifacts"
+    with suppress(PermissionError):  # somebody else's
+        artifacts.mkdir(mode=0o700, exist_ok=True)
+        store.chmod(0o700)
+        artifacts.chmod(0o700)
+        (store / "mlflow.db").chmod(0o600)  # SQLite's other files take after it
 
 
 def create_database(database: Path) -> None:
@@ -69,7 +77,7 @@ def create_database(database: Path) -> None:
     makes it, under a lock; one that is killed meanwhile leaves only a partial file.
     """
     partial = database.with_suffix(".partial")
-    database.parent.mkdir(exist_ok=True)
+    database.parent.mkdir(mode=0o700, exist_ok=True)
     with FileLock(database.with_suffix(".lock")):
         if database.exists():
             return

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
@@ -21,17 +21,26 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from ..errors import PenstockError
-from ..login import private_folder, write_private
+from ..printable import printable
 from ..project import Workspace
-from .glance import record_file
-from .registry import ModelVersion, model_location
+from .records import file_names, read_record, record_file, write_record
+from .registry import (
+    CHAMPION,
+    ModelVersion,
+    model_location,
+    own_place,
+    remember_champion,
+    set_alias,
+    version_difference,
+    version_entry,
+    versions_of,
+)
 from .store import connect
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
 
 SHOWN = 16  # hex digits of a digest in a message
-CACHE = "__pycache__"  # written where a model was loaded in place; never copied
 
 
 def record(root: Path, version: ModelVersion, files: dict[str, str], scores: str) -> None:
@@ -43,53 +52,87 @@ def record(root: Path, version: ModelVersion, files: dict[str, str], scores: str
         files: path in the model's folder -> SHA-256.
         scores: SHA-256 of its per-example scores; empty if nobody vouches for any.
     """
-    private_folder(root)
-    file = record_file(root, version.name, version.version)
-    file.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "model": version.name,
         "version": int(version.version),
-        "run": version.run_id,
+        **version_entry(root, version),
         "scores_sha256": scores,
         "files": files,
     }
-    write_private(file, json.dumps(content, indent=2) + "\n")
+    write_record(root, version.name, version.version, content)
 
 
-def accept(root: Path, client: MlflowClient, version: ModelVersion) -> dict[str, str]:
-    """Record a version as it lies in the store, since somebody says that it can be trusted.
+def find_version(root: Path, client: MlflowClient, name: str, bundle: str) -> ModelVersion | None:
+    """The newest version that has this content.
 
-    Returns:
-        Its files, each with its SHA-256.
+    Which content a version has is a tag, and anybody who can write to the store can set one. So it
+    is a version that the project has a record of; or one without, that lies where `register` puts
+    versions: its files can be put there anew.
     """
-    with _fetched(client, version) as folder:
-        files = digests(folder)
-    record(root, version, files, "")
-    return files
+    same = versions_of(client, name, bundle)
+    recorded = [it for it in same if not version_difference(root, it)]
+    unknown = [it for it in same if not read_record(root, name, it.version)]
+    return next(iter(recorded), None) or next((it for it in unknown if own_place(client, it)), None)
 
 
 def accept_version(workspace: Workspace, number: int) -> str:
-    """Accept a version by its number; answer what was accepted.
+    """Record a version as it lies in the store, since somebody says that it can be trusted.
+
+    Returns:
+        What was accepted, a line for each file.
 
     Raises:
-        PenstockError: there is no such version, or no files of it.
+        PenstockError: there is no such version, or no files of it, or not only plain ones.
     """
-    client, name = connect(workspace.root), workspace.name
+    client = connect(workspace.root)
+    version = _get_version(workspace, client, number)
+    location = model_location(client, version)
+    with _fetched(client, version) as folder:
+        names = file_names(folder)
+        if not names:
+            raise PenstockError(f"{version.name} v{number}: no files at {location}")
+        if strange := [it for it in names if not (folder / it).is_file()]:
+            raise PenstockError(f"{version.name} v{number}: {location}: {strange[0]}: remove it")
+        files = digests(folder)
+    before = read_record(workspace.root, version.name, number).get("files", {})
+    record(workspace.root, version, files, "")
+    file = record_file(workspace.root, version.name, number)
+    lines = [
+        f"{version.name} v{number} of run {version.run_id}, {len(files)} files at {location}:",
+        *(f"  {files[it][:SHOWN]}  {it}{_news(it, files, before)}" for it in files),
+        f"accepted as they are now; written down in {file}",
+    ]
+    return "\n".join(map(printable, lines))
+
+
+def _news(name: str, files: dict[str, str], before: dict[str, str]) -> str:
+    if not before or before.get(name) == files[name]:
+        return ""
+    return f"  (was {before[name][:SHOWN]})" if name in before else "  (new)"
+
+
+def promote_version(workspace: Workspace, number: int) -> str:
+    """Make a version champion by hand, if it is as the project recorded it; say so.
+
+    Raises:
+        PenstockError: there is no such version, or it is not as recorded.
+    """
+    client = connect(workspace.root)
+    version = _get_version(workspace, client, number)
+    with trusted_copy(workspace.root, client, version):
+        set_alias(client, version, CHAMPION)
+        remember_champion(client, version)
+    return f"{version.name} v{number} is {CHAMPION}"
+
+
+def _get_version(workspace: Workspace, client: MlflowClient, number: int) -> ModelVersion:
+    name = workspace.name
     try:
-        version = client.get_model_version(name, str(number))
+        return client.get_model_version(name, str(number))
     except MlflowException:
         raise PenstockError(
             f"{name} v{number}: no such version; see `penstock runs {name}`"
         ) from None
-    location = model_location(client, version)
-    files = accept(workspace.root, client, version)
-    if not files:
-        raise PenstockError(f"{name} v{number}: no files at {location}")
-    file = record_file(workspace.root, name, number)
-    return (
-        f"{name} v{number}: {len(files)} files at {location}, of run {version.run_id}: accepted "
-        f"as they are now; written down in {file}"
-    )
 
 
 @contextmanager
@@ -105,8 +148,9 @@ def trusted_copy(root: Path, client: MlflowClient, version: ModelVersion) -> Ite
             name, number = version.name, version.version
             raise PenstockError(
                 f"{name} v{number}: {reason}; its code was not run. `penstock register {name}` "
-                f"puts it right if it is the model at hand; `penstock trust {name} {number}` "
-                "accepts it as it is: only if you know who made it"
+                f"puts it right if it is the model at hand; `penstock promote {name} VERSION` "
+                f"makes another one champion; `penstock trust {name} {number}` accepts it as it "
+                "is: only if you know who made it"
             )
         yield copy
 
@@ -133,27 +177,27 @@ def _loaded_from() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory()
 
 
-def is_intact(root: Path, client: MlflowClient, version: ModelVersion) -> bool:
-    """Whether the store has a version as the project recorded it."""
+def difference(root: Path, client: MlflowClient, version: ModelVersion) -> str:
+    """How a version in the store differs from what the project recorded, or nothing."""
     with tempfile.TemporaryDirectory() as temporary:
-        return not _copy(root, client, version, Path(temporary) / "model")
+        return _copy(root, client, version, Path(temporary) / "model")
 
 
 def recorded_files(root: Path, version: ModelVersion) -> dict[str, str]:
     """The files of a version and their digests, as the project recorded them."""
-    files: dict[str, str] = _read(root, version)["files"]
+    files: dict[str, str] = read_record(root, version.name, version.version)["files"]
     return files
 
 
 def vouches_for_scores(root: Path, version: ModelVersion, file: Path) -> bool:
     """Whether stored scores are those that the version was registered with."""
-    wanted = _read(root, version).get("scores_sha256")
-    return bool(wanted) and wanted == digest(file)
+    wanted = read_record(root, version.name, version.version).get("scores_sha256")
+    return not version_difference(root, version) and bool(wanted) and wanted == digest(file)
 
 
 def digests(folder: Path) -> dict[str, str]:
     """Every file of a model's folder with its SHA-256."""
-    return {name: digest(folder / name) for name in _names(folder)}
+    return {name: digest(folder / name) for name in file_names(folder)}
 
 
 def digest(file: Path) -> str:
@@ -167,14 +211,11 @@ def _copy(root: Path, client: MlflowClient, version: ModelVersion, copy: Path) -
 
     What is checked is the copy: nobody can change it between check and use.
     """
-    known = _read(root, version)
-    if not known:
-        return "this project has no record of it: it was registered elsewhere, or by somebody else"
-    if known["run"] != version.run_id:
-        return f"it names run {version.run_id}, and was registered from run {known['run']}"
-    wanted: dict[str, str] = known["files"]
+    if reason := version_difference(root, version):
+        return reason
+    wanted = recorded_files(root, version)
     with _fetched(client, version) as folder:
-        there = set(_names(folder))
+        there = set(file_names(folder))
         if strange := sorted(there - wanted.keys()):
             return f"{strange[0]} was added to its files"
         for name, expected in wanted.items():
@@ -207,21 +248,3 @@ def _fetched(client: MlflowClient, version: ModelVersion) -> Iterator[Path]:
             )
         except OSError as error:
             raise MlflowException(f"{location}: {error}") from None
-
-
-def _names(folder: Path) -> list[str]:
-    """The plain files below a folder; links and the like are named too, and differ by that."""
-    found = [it for it in folder.rglob("*") if it.is_symlink() or not it.is_dir()]
-    names = []
-    for file in found:
-        name = file.relative_to(folder)
-        if CACHE not in name.parts:
-            plain = file.is_file() and not file.is_symlink()
-            names.append(name.as_posix() if plain else f"{name.as_posix()} (no plain file)")
-    return sorted(names)
-
-
-def _read(root: Path, version: ModelVersion) -> dict[str, Any]:
-    file = record_file(root, version.name, version.version)
-    content: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return content
