@@ -60,7 +60,7 @@ def _put(client: MlflowClient, run_id: str, place: str, folder: Path) -> None:
 
 
 def _files(client: MlflowClient, run_id: str) -> ArtifactRepository:
-    """The artifacts of a run, where the store says now: MLflow's client remembers where they were."""
+    """The artifacts of a run, where they are now: MLflow's client remembers where they were."""
     artifacts = str(client.get_run(run_id).info.artifact_uri)
     return get_artifact_repository(artifacts, tracking_uri=client.tracking_uri)
 
