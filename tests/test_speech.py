@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ import soundfile
 import torch
 
 from penstock.datasets.dataset import Dataset
+from penstock.errors import PenstockError
 from penstock.learning.weights import load_weights, save_weights
+from penstock.params_file import parse_section
 from penstock.params_help import default_params
 from penstock.pipelines.speech.network import network
 from penstock.pipelines.speech.params import CNN, CRNN, BCResNet
@@ -118,6 +121,13 @@ def test_a_front_end_that_makes_no_sense_is_refused():
         CNN(features="mfcc", coefficients=40, mels=30)
     with pytest.raises(ValueError, match="f_min: 3000 is not below f_max, 2000"):
         CRNN(f_min=3000.0, f_max=2000.0)
+
+
+def test_recordings_are_not_moved_out_of_sight():
+    section = default_params("speech").model_dump()
+    section["evaluate"]["max_shift"] = section["data"]["duration"]
+    with pytest.raises(PenstockError, match=r"speech\.evaluate\.max_shift: 1 s moves recordings"):
+        parse_section("speech", section, Path("params.yaml"))
 
 
 def test_loudness_does_not_matter_to_what_is_heard():

@@ -111,7 +111,8 @@ def _explain(problem: Any, cls: type[BaseModel], section: dict[str, Any]) -> str
         tag = context["discriminator"].strip("'")
         return f"{key}.{tag}: {context['tag']!r}: allowed are {context['expected_tags']}"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{key}: {as_yaml(problem['input'])}: {message}"
+    given = "" if isinstance(problem["input"], dict) else f"{as_yaml(problem['input'])}: "
+    return f"{key}: {given}{message}" if key else message
 
 
 def _path_in(section: Any, loc: tuple[Any, ...]) -> list[Any]:

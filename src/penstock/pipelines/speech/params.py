@@ -231,3 +231,13 @@ class Params(PipelineParams):
     train: Train
     evaluate: Evaluate
     register: Register = Field(...)
+
+    @model_validator(mode="after")
+    def _shifts_leave_something(self) -> Self:
+        shift, duration = self.evaluate.max_shift, self.data.duration
+        if shift >= duration:
+            raise ValueError(
+                f"evaluate.max_shift: {shift:g} s moves recordings of data.duration {duration:g} s "
+                "out of sight; make it less"
+            )
+        return self
