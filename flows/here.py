@@ -11,6 +11,7 @@ from prefect import tags
 
 from fleet import fleet
 from penstock.notification import take_address
+from penstock.printable import printable
 from penstock.processes import (
     INTERRUPTED,
     end_children,
@@ -37,7 +38,7 @@ def main(names: list[str]) -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     if not state.is_completed():
-        print(f"penstock: error: {state.message}", file=sys.stderr)
+        print(f"penstock: error: {printable(str(state.message))}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -224,7 +224,7 @@ def test_a_file_name_that_is_not_utf8_is_rejected(tmp_path):
     except OSError:
         pytest.skip("this file system has only UTF-8 names")
     reasons = rejected(made(source, tmp_path / "dataset"))
-    reason = "its name has control characters, or is not UTF-8; rename it"
+    reason = "its name is not UTF-8; rename it"
     assert reasons == {r"benign/\udcff.png": reason}
 
 

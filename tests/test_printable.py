@@ -56,7 +56,7 @@ def test_a_table_shows_markup_as_text():
     console = Console(width=200, force_terminal=True, color_system="truecolor")
     with console.capture() as capture:
         console.print(table)
-    lines = [line.rstrip() for line in capture.get().splitlines()]
+    lines = [line.strip() for line in capture.get().splitlines()]
     shown = r"[red]a[/red] [link=http://a.example]b[/link] \x1b]0;title\x07 :smile:\nforged"
     assert shown in lines
     assert lines[-2:] == ["one", "two"]

@@ -116,10 +116,16 @@ def test_an_unknown_table_is_a_mistake_of_the_pipeline():
 
 def test_data_docs_are_written_on_request(tmp_path):
     check(
-        [expect("expect_column_values_to_be_unique", column="id")],
-        {"examples": FRAME},
+        [
+            expect("expect_column_values_to_be_unique", column="id"),
+            expect("expect_column_values_to_be_in_set", column="id", value_set=["<b onload=ran>"]),
+        ],
+        {"examples": FRAME.assign(id=["<img src=x onerror=ran>", *FRAME["id"][1:]])},
         tmp_path / "docs",
     )
     page = (tmp_path / "docs" / "examples.html").read_text()
-    assert "id" in page
     assert "<html" in page
+    for text in ("&lt;img src=x onerror=ran&gt;", "&lt;b onload=ran&gt;"):
+        assert text in page
+    for tag in ("<img src=x", "<b onload"):
+        assert tag not in page

@@ -110,12 +110,16 @@ class Runner:
     def _printed(self) -> Iterator[str]:
         """Give each line that is printed, until there is an answer or the process has ended."""
         output, answers, line = self._process.stdout, self._answers, b""  # type: ignore[union-attr]
+        pipes = [output, answers]
         while True:
-            ready = wait([output, answers])  # type: ignore[list-item]
+            ready = wait(pipes)  # type: ignore[arg-type]
             if output not in ready:  # look again: what was printed came before the answer
                 ready = wait([output], 0)  # type: ignore[list-item]
             if not ready:
-                break
+                if answers.peek(1):  # type: ignore[union-attr]
+                    break
+                pipes = [output]  # it ended; a stage it had started may have more to say
+                continue
             read = os.read(output.fileno(), 2**16)  # type: ignore[union-attr]
             *lines, line = (line + read).split(b"\n")
             yield from (_shown(it) for it in lines if it)

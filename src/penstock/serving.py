@@ -11,12 +11,14 @@ from ruamel.yaml.error import YAMLError
 
 from . import pipeline
 from .errors import PenstockError
+from .printable import printable
 from .project import Workspace
 from .tracking.registry import CHAMPION, get_alias
 from .tracking.store import connect
 from .tracking.trust import load_trusted
 
 PNG = b"\x89PNG"
+LONGEST = 200  # bytes of an input's name that are kept; a file name may have 255
 
 
 def predict_files(
@@ -99,7 +101,7 @@ def save_binaries(rows: list[dict[str, Any]], folder: Path) -> None:
         for column, value in row.items():
             if not isinstance(value, bytes):
                 continue
-            stem = Path(row["file"]).stem
+            stem = printable(Path(row["file"]).stem).encode()[:LONGEST].decode(errors="ignore")
             stems = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
             suffix = f"{column}.{binary_kind(value)}"
             file = next(it for stem in stems if (it := folder / f"{stem}.{suffix}") not in taken)

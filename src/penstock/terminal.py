@@ -12,8 +12,8 @@ LOG_WIDTH = 160  # columns where there is no terminal to ask
 
 
 def make_table(*headings: str) -> Table:
-    """A plain table: headings, no lines."""
-    return Table(*headings, box=None, pad_edge=False)
+    """A plain table: headings, no lines. It is indented: no cell that wraps begins a line."""
+    return Table(*headings, box=None)
 
 
 def add_row(table: Table, *cells: str | Sequence[str]) -> None:

@@ -2,13 +2,13 @@
 
 import os
 import stat
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import PenstockError, raise_if_temporary
-from ..printable import printable
 from .examples import Example, Read
-from .source import leads_out
+from .source import is_utf8, leads_out
 
 
 @dataclass
@@ -102,8 +102,8 @@ def _names(source: Path, folder: str, found: ClassFolders) -> list[str]:
 
 def _judge(path: Path, inside: Path) -> tuple[str, bool]:
     """Why a file or folder is not taken (empty if it is), and whether it is a folder."""
-    if path.name != printable(path.name):
-        return "its name has control characters, or is not UTF-8; rename it", False
+    if unfit := _why_unfit(path.name):
+        return f"its name {unfit}; rename it", False
     try:
         linked = path.is_symlink()
         mode = path.stat().st_mode  # of what it leads to
@@ -118,3 +118,11 @@ def _judge(path: Path, inside: Path) -> tuple[str, bool]:
         # Not followed: links can run in circles.
         return ("a link to a folder; put the files themselves there" if linked else ""), True
     return ("" if stat.S_ISREG(mode) else "neither a file nor a folder"), False
+
+
+def _why_unfit(name: str) -> str:
+    """Why a name cannot be the id of an example, which tables hold; empty if it can."""
+    if not is_utf8(name):
+        return "is not UTF-8"
+    controls = {"Cc", "Zl", "Zp"} & {unicodedata.category(letter) for letter in name}
+    return "has control characters" if controls else ""

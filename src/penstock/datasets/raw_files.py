@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ..errors import PenstockError, raise_if_temporary
+from ..printable import printable
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error)
 
@@ -69,17 +70,21 @@ def list_files(source: Path) -> list[RawFile]:
         paths = [source]
     else:
         paths = sorted(p for p in source.iterdir() if p.is_file() and not p.name.startswith("."))
-    return [file for path in paths for file in _look_into(path, path.relative_to(source.parent))]
+    return [
+        file
+        for path in paths
+        for file in _look_into(path, printable(path.relative_to(source.parent).as_posix()))
+    ]
 
 
-def _look_into(path: Path, name: Path) -> Iterator[RawFile]:
+def _look_into(path: Path, name: str) -> Iterator[RawFile]:
     if path.suffix.lower() == ".zip":
         yield from _members(path, name)
     elif path.suffix.lower() == ".gz":
         kind = Path(path.stem).suffix.lower()
-        yield RawFile(name.as_posix(), kind, path, lambda: _gunzip(path))
+        yield RawFile(name, kind, path, lambda: _gunzip(path))
     else:
-        yield RawFile(name.as_posix(), path.suffix.lower(), path, lambda: path.open("rb"))
+        yield RawFile(name, path.suffix.lower(), path, lambda: path.open("rb"))
 
 
 def _gunzip(path: Path) -> IO[bytes]:
@@ -90,7 +95,7 @@ def _open_member(path: Path, member: str) -> IO[bytes]:
     return zipfile.ZipFile(path).open(member)
 
 
-def _members(path: Path, name: Path) -> Iterator[RawFile]:
+def _members(path: Path, name: str) -> Iterator[RawFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.namelist() if not m.endswith("/")]
@@ -103,7 +108,7 @@ def _members(path: Path, name: Path) -> Iterator[RawFile]:
         inside = PurePosixPath(member)
         if "__MACOSX" not in inside.parts and not inside.name.startswith("."):
             yield RawFile(
-                f"{name.as_posix()}/{member}",
+                f"{name}/{printable(member)}",
                 inside.suffix.lower(),
                 path,
                 partial(_open_member, path, member),

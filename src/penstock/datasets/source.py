@@ -35,7 +35,8 @@ def check_files(source: Path, links_out: bool = False) -> None:
         links_out: leave links that lead out to ingest, which rejects them by name.
 
     Raises:
-        PenstockError: unreadable, a broken link, a link out, or neither file nor folder.
+        PenstockError: unreadable, a broken link, a link out, neither file nor folder, or a name
+            that is not UTF-8.
     """
     inside = source.resolve()
     pending = [source]
@@ -50,12 +51,8 @@ def check_files(source: Path, links_out: bool = False) -> None:
 
 def _check_path(path: Path) -> bool:
     """Check one path; answer whether it is a folder."""
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:  # DVC ends in a traceback
-        raise PenstockError(
-            f"{path}: its name is not UTF-8, and DVC cannot track it; rename it"
-        ) from None
+    if not is_utf8(path.name):  # DVC ends in a traceback
+        raise PenstockError(f"{path}: its name is not UTF-8, and DVC cannot track it; rename it")
     mode = path.stat().st_mode
     folder = stat.S_ISDIR(mode)
     if not (stat.S_ISREG(mode) or folder):
@@ -68,6 +65,11 @@ def _check_path(path: Path) -> bool:
             f"{'folder' if folder else 'file'}; `chmod -R u+rX {path}` or ask its owner"
         )
     return folder
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file's name is text: Python reads other bytes as surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _check_link(link: Path, inside: Path, links_out: bool) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import logging
+from copy import deepcopy
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from .. import pipeline
 from ..datasets.dataset import Dataset
 from ..errors import PenstockError
 from ..pipeline import Expectation
+from ..printable import printable
 from ..project import Workspace
 from ..terminal import add_row, make_table, show
 from .gate import open_gate, shut_gate, write_gate
@@ -187,5 +190,17 @@ def _write_data_docs(outcome: Any, file: Path) -> None:
     from great_expectations.render.view.view import DefaultJinjaPageView
 
     file.parent.mkdir(parents=True, exist_ok=True)
+    outcome = deepcopy(outcome)
+    for item in outcome.results:
+        item.result = _as_html(item.result)
     page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(outcome))
     file.write_text(page, encoding="utf-8")
+
+
+def _as_html(value: Any) -> Any:
+    """What was found, as text of a page: Great Expectations escapes only what was expected."""
+    if isinstance(value, dict):
+        return {key: _as_html(it) for key, it in value.items()}
+    if isinstance(value, list):
+        return [_as_html(it) for it in value]
+    return escape(printable(value)) if isinstance(value, str) else value

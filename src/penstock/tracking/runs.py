@@ -20,6 +20,7 @@ from ..datasets.dataset import Dataset as PenstockDataset
 from ..datasets.dataset import digest_files
 from ..learning.weights import read_description, weights_sha256
 from ..params_help import describe
+from ..printable import printable
 from ..processes import describe_process
 from ..project import Workspace
 from .lineage import lineage_tags
@@ -83,7 +84,7 @@ class RunRecorder:
 
     def _end(self, status: str, tags: dict[str, str]) -> None:
         if self.client:
-            entities = [RunTag(key, value[:5000]) for key, value in tags.items()]
+            entities = [RunTag(key, printable(value)[:5000]) for key, value in tags.items()]
             self.client.log_batch(self.run_id, tags=entities)
             self.client.set_terminated(self.run_id, status)
 
@@ -187,7 +188,7 @@ def try_complete_run(workspace: Workspace) -> None:
 
 
 def _say_lost(workspace: Workspace, error: Exception) -> None:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    reason = printable((str(error).splitlines() or [type(error).__name__])[0])[:200]
     print(
         f"  tracking lost: {reason}\n  work goes on; metrics and model stay in "
         f"data/{workspace.name}. Log them once the store is back: penstock run {workspace.name}",

@@ -124,7 +124,7 @@ def _read(file: RawFile, part: int, table: Table, writer: DatasetWriter, data: D
     columns, blocks = _open(file, data, reject)
     table.timed &= "time" in columns
     taken, before = 0, table.lines
-    for block in tqdm(blocks, f"reading {file.stem}", unit="block", disable=None, leave=False):
+    for block in tqdm(blocks, f"reading {file.name}", unit="block", disable=None, leave=False):
         rows = decode_rows(block.lines, block.columns, data.scale, reject)
         taken += len(rows.users)
         table.lines = before + int(block.lines[-1]) if len(block.lines) else table.lines
