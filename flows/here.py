@@ -37,6 +37,15 @@ def main(names: list[str]) -> None:
                 state = fleet(names, return_state=True)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except RuntimeError as error:
+        if "ephemeral Prefect" not in str(error):
+            raise
+        print(
+            f"penstock: error: Prefect: {printable(str(error).splitlines()[0])} The machine may be "
+            "busy: try again, or start a server first: `penstock up`",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     if not state.is_completed():
         print(f"penstock: error: {printable(str(state.message))}", file=sys.stderr)
         sys.exit(1)

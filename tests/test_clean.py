@@ -12,7 +12,7 @@ pytestmark = pytest.mark.pipeline
 
 def megabytes(done, kind):
     """What may go of a kind of files, as the table says."""
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith(kind)]
+    (line,) = [line for line in done.stdout.splitlines() if line.strip().startswith(kind)]
     return float(re.split(r"\s{2,}", line)[2])
 
 

@@ -33,3 +33,19 @@ def test_a_flow_starts_a_server_for_itself_where_there_is_none(project, tmp_path
     assert "Task run 'evaluate mnist' - evaluate mnist: test/accuracy" in done.stderr
     assert "Task run 'register mnist' - register mnist: up to date" in done.stderr
     assert "Running stage" not in project.run("dvc", "repro").stdout
+
+
+@pytest.mark.pipeline
+def test_a_server_that_does_not_start_in_time_is_one_line(project, tmp_path):
+    done = project.run(
+        "penstock",
+        *("flow", "mnist"),
+        check=False,
+        PREFECT_HOME=str(tmp_path / "prefect"),
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="0",
+    )
+    assert done.returncode == 1
+    (line,) = [it for it in done.stderr.splitlines() if it.startswith("penstock: error")]
+    assert "Timed out while attempting to connect to ephemeral Prefect API server" in line
+    assert "Traceback" not in done.stderr
+    assert project.gone_within(30)

@@ -11,11 +11,15 @@ import pytest
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
+from penstock.evaluation.comparison import score_digest
 from penstock.params_file import parse_section
+from penstock.pipelines.mnist import predict
 from penstock.project import Workspace
 from penstock.stages.register import decide, move_aliases
 from penstock.tracking import registry, trust
 from penstock.tracking.store import connect
+from projects import finish_once, read
+from test_pathology import QUICK
 
 ROOT = Path(__file__).parent.parent
 
@@ -73,7 +77,8 @@ class Registry:
         self.client.log_artifact(run.run_id, str(file), "evaluation")
         self.client.log_text(run.run_id, "", "model/MLmodel")
         self.client.log_metric(run.run_id, "test/accuracy", float(correct.mean()))
-        tags = {registry.TEST_TAG: digest}
+        score = score_digest(predict.SCORE, predict.outcome)
+        tags = {registry.TEST_TAG: digest, registry.SCORE_TAG: score}
         version = self.client.create_model_version(
             self.name, f"{run.artifact_uri}/model", run.run_id, tags=tags
         )
@@ -152,3 +157,55 @@ def test_a_score_that_is_no_number_stops_the_registration(project):
     assert done.returncode == 1
     assert f"correct is NaN for 1 of {len(scores)} test examples" in done.stderr
     assert scores["id"][3] in done.stderr
+
+
+@pytest.mark.pipeline
+def test_scores_of_another_definition_are_not_compared(project):
+    """Whoever changes what `correct` means has the champion scored anew, by the new meaning."""
+    file = project.root / "src" / "penstock" / "evaluation" / "predictions.py"
+    before = '"correct": (predicted == labels).astype'
+    after = '"correct": ((predicted == labels) & (probabilities.max(1) > 0.3)).astype'
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+    project.run("penstock", "run", "mnist")
+    (compared,) = read(project, "receipt.json")["comparisons"]
+    assert compared["scores"].startswith("scored again")
+    assert compared["difference"] == 0, "they have the same weights"
+
+
+@pytest.fixture(scope="module")
+def tissue(tmp_path_factory):
+    return finish_once(tmp_path_factory, "pathology", **QUICK)
+
+
+@pytest.mark.pipeline
+def test_a_model_that_decodes_in_another_way_is_not_registered(tissue, tmp_path):
+    """The proof is given the files, not arrays that went through decoding before."""
+    project = tissue.copy(tmp_path / "project")
+    file = project.root / "src" / "penstock" / "pipelines" / "pathology" / "decode.py"
+    fitting = "image.resize((size, size), Image.Resampling.BICUBIC)"
+    assert fitting in file.read_text()
+    file.write_text(file.read_text().replace(fitting, fitting.replace("BICUBIC", "NEAREST")))
+    done = project.run("penstock", "register", "pathology", check=False)
+    assert done.returncode == 1
+    assert "the packaged model differs from what evaluate measured on" in done.stderr
+    refusing = "def decode(*_):\n    raise ValueError('no')\ndef _decode("
+    file.write_text(file.read_text().replace("def decode(", refusing))
+    done = project.run("penstock", "register", "pathology", check=False)
+    assert "the packaged model cannot read 84 of 84 test inputs" in done.stderr
+
+
+@pytest.mark.pipeline
+def test_a_champion_sees_the_files_by_its_own_settings(tissue, tmp_path):
+    """Not the arrays that the challenger's settings made: smaller ones here."""
+    project = tissue.copy(tmp_path / "project")
+    folder = project.root / "data" / "pathology"
+    theirs = json.loads((folder / "metrics.json").read_text())["test/accuracy"]
+    project.set("pathology", data={"image_size": 32}, train={"max_epochs": 1})
+    project.set("pathology", register={"limits": {}})
+    project.run("penstock", "run", "pathology")
+    receipt = json.loads((folder / "receipt.json").read_text())
+    (compared,) = receipt["comparisons"]
+    assert compared["scores"].startswith("scored again")
+    ours = receipt["metrics"]["test/accuracy"]
+    assert ours - compared["difference"] == pytest.approx(theirs, abs=1e-6)

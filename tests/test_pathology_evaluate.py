@@ -66,6 +66,8 @@ def dataset(tmp_path):
     )
     with DatasetWriter(tmp_path / "dataset") as writer:
         writer.add(index, {"images": images})
+        for name, image in zip(index["id"][60:], images[60:], strict=True):
+            writer.keep(name, encode(image))
         writer.info = {
             "classes": ["benign", "malignant"],
             "image_size": [SIDE, SIDE],
@@ -191,9 +193,10 @@ def test_pictures_are_saved_under_the_name_of_their_input(tmp_path):
     assert names == ["tile-2.gradcam.png", "tile.gradcam.png"]
 
 
-def test_an_option_that_is_not_there_is_one_line(fresh, tmp_path):
+@pytest.mark.pipeline
+def test_an_option_that_is_not_there_is_one_line(project, tmp_path):
     file = tmp_path / "zero.png"
     file.write_bytes(encode(np.zeros((SIDE, SIDE, 3), np.uint8)))
-    done = fresh.run("penstock", "predict", "mnist", str(file), "-o", "gradcam=true", check=False)
+    done = project.run("penstock", "predict", "mnist", str(file), "-o", "gradcam=true", check=False)
     assert done.returncode == 1
     assert done.stderr == ("penstock: error: -o gradcam=true: no such option; mnist takes none\n")

@@ -11,6 +11,7 @@ import sysconfig
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from penstock.datasets.dataset import Dataset
 from penstock.datasets.idx import read_idx, write_idx
@@ -467,6 +468,30 @@ def test_predict_answers_for_files_and_names_those_it_cannot_read(project, tmp_p
         missing.stderr
         == "penstock: error: nothere.png: nothing there; expected a file; check the path\n"
     )
+
+
+def test_predict_runs_the_code_of_the_champion_throughout(project, tmp_path):
+    """Also its reader: what has changed here since is not what it was trained by."""
+    file = project.root / "src" / "penstock" / "pipelines" / "mnist" / "predict.py"
+    file.write_text(file.read_text().replace("file.read_bytes()", "b''"))
+    digit = tmp_path / "digit.png"
+    Image.fromarray(np.eye(28, dtype=np.uint8) * 255).save(digit)
+    done = project.run("penstock", "predict", "mnist", str(digit), "--json")
+    assert json.loads(done.stdout)["error"] == ""
+
+
+def test_a_registration_that_fails_keeps_the_receipt(project):
+    """Made again since the registry lost the version."""
+    shutil.rmtree(project.root / "mlruns" / "artifacts")
+    before = read(project, "receipt.json")
+    scores = project.root / "src" / "penstock" / "stages" / "register.py"
+    scores.write_text(scores.read_text().replace("TOLERANCE = 1e-4", "TOLERANCE = 1 / 0"))
+    project.run("dvc", "commit", "-f", "register@mnist")
+    done = project.run("penstock", "run", "mnist", check=False)
+    assert done.returncode == 1
+    assert "registering again" in done.stdout
+    assert "its former outputs are back in place" in done.stderr
+    assert read(project, "receipt.json") == before
 
 
 def test_commands_work_from_any_folder_below_the_project(project):

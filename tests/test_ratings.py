@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.learning.gibbs import draw_prior
 from penstock.learning.weights import load_weights, save_weights
 from penstock.params_help import default_params
+from penstock.pipelines.ratings import train
 from penstock.pipelines.ratings.ingest import ingest
 from penstock.pipelines.ratings.network import network
 from penstock.pipelines.ratings.params import Bayesian, Factors, Neural, Train
@@ -72,6 +74,20 @@ def test_predict_rates_pairs_recommends_to_users_and_flags_strangers(finished, t
     assert not rated & set(rows[1]["items"])
     assert rows[4]["items"], "a stranger is recommended what most people like"
     assert rows[1]["rating"] is None
+    file.write_text("MovieId,UserID\n100,u0001\n100,u0001,5\n100,\n,u0002\n")
+    done = finished.run("penstock", "predict", "ratings", str(file), "--json", check=False)
+    assert done.returncode == 1, "some rows are none"
+    pair, long, nobody, user = map(json.loads, done.stdout.splitlines())
+    assert pair["rating"] == pytest.approx(rows[0]["rating"])
+    assert (pair["error"], user["error"]) == ("", "")
+    assert user["items"]
+    assert long["error"] == "line 3: 3 values; expected 2"
+    assert nobody["error"] == "no user"
+    assert nobody["items"] is nobody["rating"] is None
+    file.write_text("name,item\na,b\n")
+    done = finished.run("penstock", "predict", "ratings", str(file), check=False)
+    assert "error: questions.csv: no column user; found name, item; expected" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +134,22 @@ def test_every_kind_comes_back_from_disk_and_answers_alike(small, tmp_path, mode
     pairs = torch.tensor([[0] * 20, [3] * 20]).flatten(), torch.arange(20).repeat(2)
     every = recommender.rate_all(users)[:, :20].flatten()
     assert torch.allclose(every, recommender.rate(*pairs), atol=1e-5)
+
+
+def test_the_prior_comes_from_what_is_rated(small, monkeypatch):
+    """Vectors of users and items that only the test split has say nothing of the others."""
+    params = default_params("ratings").model_copy(update={"model": Bayesian(factors=2, samples=3)})
+    wrapped = learner(network(params.model, small.info), params, small)
+    seen = []
+    monkeypatch.setattr(train, "draw_prior", lambda it: seen.append(len(it)) or draw_prior(it))
+    rows = small.rows("train")
+    columns = small.columns("user", "item", "rating")
+    wrapped.batches = [{name: torch.from_numpy(it[rows]) for name, it in columns.items()}]
+    wrapped.keep_at = set()
+    wrapped._sweep()
+    assert seen == [len(np.unique(columns[side][rows])) for side in ("user", "item")]
+    assert seen == [30, 20]
+    assert (small.info["users"], small.info["items"]) == (31, 21)
 
 
 def test_kept_samples_average(small):

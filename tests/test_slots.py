@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,9 @@ import torch
 
 from penstock import slots
 from penstock.errors import PenstockError, TemporaryError
+from penstock.project import Workspace
 from penstock.slots import FOLDER, find_slots, training_slot
+from penstock.stages import evaluate as evaluation
 from penstock.stages import train as stage
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -184,3 +187,19 @@ def test_the_train_stage_trains_at_the_place_it_was_given(monkeypatch, gpus, tmp
     with training_slot(GPU, 1, "another"):
         stage.train_network("any", params, dataset, tmp_path / "checkpoints")
     assert trained == [torch.device("cuda", 1)]
+
+
+@pytest.mark.pipeline
+def test_the_evaluate_stage_waits_for_a_gpu_where_there_is_one(monkeypatch, finished_project):
+    """Beside a training it might find no memory left."""
+    asked = []
+
+    @contextmanager
+    def slot(device, threads, label):
+        asked.append((device.type, label))
+        yield torch.device("cpu")
+
+    monkeypatch.setattr(evaluation, "choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(evaluation, "training_slot", slot)
+    evaluation.evaluate(Workspace.open("mnist", finished_project.root))
+    assert asked == [("cuda", "evaluate mnist")]

@@ -15,6 +15,7 @@ from penstock.errors import PenstockError
 from penstock.learning.weights import load_weights, save_weights
 from penstock.params_file import parse_section
 from penstock.params_help import default_params
+from penstock.pipelines.speech.evaluate import served
 from penstock.pipelines.speech.network import network
 from penstock.pipelines.speech.params import CNN, CRNN, BCResNet
 from penstock.pipelines.speech.predict import OPTIONS, find_words, predict
@@ -183,6 +184,12 @@ def test_a_word_nobody_is_sure_of_is_unknown():
         assert answer["label"][0] == label
         assert pd.isna(answer["label"][1])
         assert answer["error"][1]
+
+
+def test_what_is_served_is_measured_too():
+    scores = pd.DataFrame({"confidence": [0.9, 0.5, 0.4, 0.3], "correct": [1.0, 0, 1, 1]})
+    assert served(scores, 0.5) == {"test/coverage": 0.5, "test/served_accuracy": 0.5}
+    assert served(scores, 1.0) == {"test/coverage": 0.0}
 
 
 @pytest.mark.real

@@ -119,6 +119,7 @@ def flow(
         os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT))
     else:  # for the server that Prefect starts for this run
         os.environ |= server_settings(root)
+        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # not 20
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     raise typer.Exit(run_whole([sys.executable, "flows/here.py", *names]))

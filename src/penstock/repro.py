@@ -39,7 +39,8 @@ def run_pipeline(workspace: Workspace) -> None:
                     print(f"{step.label}: {state}", flush=True)
         if lost := what_is_lost(workspace):
             print(f"registry: {lost}; registering again", flush=True)
-            reproduce(workspace.root, steps[-1], force=True)
+            with restoring(workspace):
+                reproduce(workspace.root, steps[-1], force=True)
         else:
             print(f"registry: {workspace.name} is as the receipt says")
 

@@ -1,21 +1,25 @@
-"""Predictions of the champion, for files named on the command line."""
+"""Predictions of the champion, for files named on the command line, by its own code throughout."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from . import pipeline
 from .errors import PenstockError
 from .printable import printable
 from .project import Workspace
 from .tracking.registry import CHAMPION, get_alias
 from .tracking.store import connect
 from .tracking.trust import load_trusted
+
+if TYPE_CHECKING:
+    from .pipeline import PredictModule
 
 PNG = b"\x89PNG"
 LONGEST = 200  # bytes of an input's name that are kept; a file name may have 255
@@ -41,8 +45,6 @@ def predict_files(
         if not file.is_file():
             found = "a folder" if file.is_dir() else "nothing there"
             raise PenstockError(f"{file}: {found}; expected a file; check the path")
-    module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
-    options = read_options(workspace.name, module.OPTIONS, settings)
     client = connect(workspace.root)
     champion = get_alias(client, workspace.name, CHAMPION)
     if champion is None:
@@ -50,19 +52,43 @@ def predict_files(
             f"{workspace.name}: no champion in the registry; `penstock run {workspace.name}` "
             "trains and registers one"
         )
-    parts = [module.read_input(file) for file in files]
-    inputs = pd.concat(parts, ignore_index=True)
     model = load_trusted(workspace.root, client, champion)
-    predicted: Any = model.predict(inputs, params=options or None)
-    records = predicted.astype(object).where(predicted.notna(), None).to_dict("records")
-    names = [str(file) for file, rows in zip(files, parts, strict=True) for _ in range(len(rows))]
+    module: PredictModule = model.unwrap_python_model().module
+    options = read_options(workspace.name, module.OPTIONS, settings)
+    with _passing_on_errors():
+        parts = [module.read_input(file).assign(file=str(file)) for file in files]
+    inputs = pd.concat(parts, ignore_index=True)
+    readable = _readable(inputs)
+    asked = inputs.loc[readable, list(module.INPUTS)]
+    answers: Any = pd.DataFrame(columns=list(module.OUTPUTS), dtype=object)
+    if len(asked):
+        answers = model.predict(asked.reset_index(drop=True), params=options or None)
+    answers = answers.astype(object).set_axis(asked.index).reindex(inputs.index)
+    if not readable.all():
+        answers.loc[~readable, "error"] = inputs["error"]
     texts = [name for name, kind in module.INPUTS.items() if kind.endswith("string")]
-    given: Any = inputs[texts].to_dict("records") if texts else [{}] * len(names)
-    label = f"{workspace.name} v{champion.version}"
-    return [
-        {"file": name, "model": label, **asked, **record}
-        for name, asked, record in zip(names, given, records, strict=True)
-    ]
+    about = inputs[["file"]].assign(model=f"{workspace.name} v{champion.version}")
+    shown = pd.concat([about, inputs[texts], answers], axis=1).astype(object)
+    records: list[dict[str, Any]] = shown.where(shown.notna(), None).to_dict("records")
+    return records
+
+
+def _readable(inputs: pd.DataFrame) -> pd.Series:
+    """Which inputs can be given to the model: of the others `error` says what is wrong."""
+    if "error" not in inputs:
+        return pd.Series(True, inputs.index)
+    return inputs["error"].fillna("") == ""
+
+
+@contextmanager
+def _passing_on_errors() -> Iterator[None]:
+    """Pass on what a model's own code says is wrong with an input: its PenstockError is another."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != PenstockError.__name__:
+            raise
+        raise PenstockError(*str(error).split("\n")) from None
 
 
 def read_options(name: str, known: dict[str, Any], settings: list[str]) -> dict[str, Any]:

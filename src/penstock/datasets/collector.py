@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from ..errors import PenstockError, raise_if_temporary
 from .dataset import DatasetWriter
 from .examples import Example, Read
 from .splits import Splitter
@@ -48,12 +49,17 @@ class Collector:
         self.kind = kind
         self.types = types
         self.split = split
+        self._source = Path()
         self._seen: dict[str, str] = {}
         self._rows: list[dict[str, Any]] = []
         self._values: list[np.ndarray] = []
 
     def collect(self, source: Path, files: Sequence[str], read: Read, place: Place) -> None:
-        """Read all files of a source; each is taken, or rejected with the reason."""
+        """Read all files of a source; each is taken, or rejected with the reason.
+
+        Of the test split the original files are kept too.
+        """
+        self._source = source
         bar = tqdm(
             _in_order(lambda file: read(source / file), files),
             total=len(files),
@@ -86,8 +92,21 @@ class Collector:
         rows = pd.DataFrame(self._rows).astype(dict(self.types))
         rows["split"] = self.split(rows)
         self.writer.add(rows, {self.array: np.stack(self._values)})
+        for name in rows["id"][rows["split"] == "test"]:
+            self.writer.keep(name, _read_again(self._source / name))
         self._rows.clear()
         self._values.clear()
+
+
+def _read_again(path: Path) -> bytes:
+    """The content of a file that was decoded a moment ago: to hold it until then takes memory."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise_if_temporary(error, path)
+        raise PenstockError(
+            f"{path}: it was read, and now cannot be: {error.strerror}; ingest again"
+        ) from None
 
 
 def _in_order(

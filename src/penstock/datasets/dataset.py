@@ -3,6 +3,7 @@
 - `index.parquet`: a row per example; `id` and `split` always, and what else applies.
 - `<name>.npy`: arrays, a row per example in the order of the index, unless they say otherwise.
 - `<name>.parquet`: further tables, of what examples refer to (users, items).
+- `raw.parquet`: original files of test examples, where examples come from files.
 - `rejected.parquet`: every input not taken, and why. Taken + rejected = found.
 - `dataset.json`: counts, splits, arrays, what the pipeline adds (classes), and a digest of it all.
 
@@ -28,6 +29,7 @@ from ..printable import printable
 
 # What the writer finds out itself, of all that dataset.json says.
 COMPUTED = ("found", "examples", "rejected", "splits", "arrays", "tables", "digest")
+RAW, RAW_BYTES = "raw", 2**26  # bytes of original files held before they are written
 HEADER = 128  # bytes kept free for the .npy header, whose length is known only at the end
 
 
@@ -73,6 +75,8 @@ class DatasetWriter:
         self._arrays: dict[str, ArrayWriter] = {}
         self._linked: dict[str, Any] = {}
         self._tables: list[str] = []
+        self._raw: pq.ParquetWriter | None = None
+        self._kept: dict[str, bytes] = {}
         self._index: pq.ParquetWriter | None = None
         self._splits: dict[str, dict[str, Any]] = {}
         self._rejected: list[tuple[str, str]] = []
@@ -115,6 +119,27 @@ class DatasetWriter:
         pq.write_table(table, self.folder / f"{name}.parquet")
         self._tables.append(name)
 
+    def keep(self, example: str, content: bytes) -> None:
+        """Keep the original file of a test example: models are proved and compared on these."""
+        self._kept[example] = content
+        if sum(map(len, self._kept.values())) >= RAW_BYTES:
+            self._write_kept()
+
+    def _write_kept(self) -> None:
+        if not self._kept:
+            return
+        table = pa.table(
+            {
+                "id": pa.array(self._kept, pa.string()),
+                "content": pa.array(self._kept.values(), pa.large_binary()),
+            }
+        )
+        if self._raw is None:
+            self._raw = pq.ParquetWriter(self.folder / f"{RAW}.parquet", table.schema)
+            self._tables.append(RAW)
+        self._raw.write_table(table)
+        self._kept.clear()
+
     def reject(self, example: str, reason: str) -> None:
         """Record an input that was not taken, and why."""
         self._rejected.append((printable(example), printable(reason)))
@@ -128,8 +153,11 @@ class DatasetWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         arrays = self._linked | {name: writer.close() for name, writer in self._arrays.items()}
-        if self._index is not None:
-            self._index.close()
+        if kind is None:
+            self._write_kept()
+        for file in (self._index, self._raw):
+            if file is not None:
+                file.close()
         if kind is None:
             self._finish(arrays)
 
@@ -195,6 +223,22 @@ class Dataset:
         """An array, memory-mapped."""
         array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return array
+
+    def raw(self, rows: np.ndarray) -> list[bytes]:
+        """The original files of test examples, by their rows of the index.
+
+        Raises:
+            PenstockError: some were not kept.
+        """
+        ids = self.index["id"].to_numpy()[rows]
+        there = RAW in self.info["tables"]
+        kept = self.table(RAW).set_index("id")["content"] if there else pd.Series(dtype=object)
+        if len(lacking := pd.Index(ids).difference(kept.index)):
+            raise PenstockError(
+                f"{self.folder}: the original files of {len(lacking)} of {len(ids)} test examples "
+                f"are not kept, {lacking[0]} the first; `penstock ingest` keeps them"
+            )
+        return kept.loc[ids].tolist()
 
     def rows(self, *splits: str) -> np.ndarray:
         """The positions of the examples of one split or more, in the order of the index."""

@@ -1,6 +1,9 @@
 """Is one model worse than another? Answered on the same test examples."""
 
-from typing import NamedTuple
+import hashlib
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,6 +35,12 @@ class Difference(NamedTuple):
             return "one unit says nothing of others"
         ends = f"{self.low:+.4f} to {self.high:+.4f}, by {self.units:,} units"
         return f"{self.mean:+.4f} (95 %: {ends})"
+
+
+def score_digest(score: Score, outcome: Callable[..., Any]) -> str:
+    """SHA-256 of what a score means: its description, and the module that computes it."""
+    code = inspect.getsource(inspect.getmodule(outcome))  # type: ignore[arg-type]
+    return hashlib.sha256(f"{score}\n{code}".encode()).hexdigest()
 
 
 def compare(ours: pd.DataFrame, theirs: pd.DataFrame, score: Score) -> Difference:

@@ -37,13 +37,17 @@ def as_predictions(
 def outcome(predictions: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     """Score predictions against the truth, a row per example.
 
+    An input that could not be decoded counts as wrong: the model gives it no class (-1).
+
     Returns:
         id, sha256, label, predicted, confidence, correct (0 or 1) and loss (log loss); group, if
         the index has it.
     """
-    probabilities = np.stack([np.asarray(p, np.float32) for p in predictions["probabilities"]])
     labels = index["label"].to_numpy().astype(int)
-    predicted = probabilities.argmax(1)
+    given = [None if p is None else np.asarray(p, np.float32) for p in predictions["probabilities"]]
+    nothing = np.zeros(next((len(p) for p in given if p is not None), labels.max() + 1), np.float32)
+    probabilities = np.stack([nothing if p is None else p for p in given])
+    predicted = np.where([p is None for p in given], -1, probabilities.argmax(1))
     return pd.DataFrame(
         {
             "id": index["id"].to_numpy(),

@@ -55,8 +55,12 @@ class Evidence:
         mean = torch.cholesky_solve(linear[:, :, None], lower)
         noise = torch.randn_like(mean)
         drawn = mean + torch.linalg.solve_triangular(lower.mT, noise, upper=True)
-        rated = self.outer.any(1)
-        return torch.where(rated[:, None], drawn[:, :, 0], prior.mean)
+        return torch.where(self.rated[:, None], drawn[:, :, 0], prior.mean)
+
+    @property
+    def rated(self) -> torch.Tensor:
+        """Which vectors have ratings, shape (n,): the others say nothing of the prior."""
+        return self.outer.any(1)
 
     def misfit(self, vectors: torch.Tensor) -> torch.Tensor:
         """Sum of the squared errors of vectors, from the sums alone."""

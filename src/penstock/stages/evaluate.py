@@ -2,17 +2,20 @@
 
 import base64
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
 from ..evaluation import figures
-from ..learning.device import set_threads
+from ..learning.device import choose_device, set_threads
 from ..pipeline import Evaluation
 from ..project import Workspace
+from ..slots import training_slot
 from ..tracking.runs import try_complete_run
 from ..trained import load_trained
 from .report import write_report
@@ -21,12 +24,16 @@ ABOUT = "about.json"
 
 
 def evaluate(workspace: Workspace) -> Evaluation:
-    """Score the model on every test example; write metrics, scores, figures and the report."""
+    """Score the model on every test example; write metrics, scores, figures and the report.
+
+    It computes where it was trained: on a GPU where there is one.
+    """
     dataset = Dataset(workspace.dataset)
     network, description = load_trained(workspace.model)
     set_threads(workspace.params.train.threads)
     module: pipeline.EvaluateModule = pipeline.load(workspace.name, "evaluate")
-    evaluation = module.evaluate(network, dataset, workspace.params)
+    with _place(workspace) as device:
+        evaluation = module.evaluate(network.to(device), dataset, workspace.params)
     evaluation.figures["Training curves"] = _curves(workspace.model / "history.csv")
     with workspace.writing(workspace.evaluation) as folder:
         folder.mkdir()
@@ -50,6 +57,15 @@ def evaluate(workspace: Workspace) -> Evaluation:
     write_report(workspace)
     try_complete_run(workspace)
     return evaluation
+
+
+def _place(workspace: Workspace) -> AbstractContextManager[torch.device]:
+    """Where to compute: on a GPU beside no training, which may need all its memory."""
+    settings = workspace.params.train
+    device = choose_device(settings.accelerator)
+    if device.type == "cpu":
+        return nullcontext(device)
+    return training_slot(device, settings.threads, f"evaluate {workspace.name}")
 
 
 def describe_metrics(metrics: dict[str, float]) -> str:

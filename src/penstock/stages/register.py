@@ -11,7 +11,7 @@ import pandas as pd
 from .. import pipeline
 from ..datasets.dataset import Dataset
 from ..errors import PenstockError
-from ..evaluation.comparison import compare
+from ..evaluation.comparison import compare, score_digest
 from ..learning.weights import read_description
 from ..project import Workspace
 from ..tracking import registry, trust
@@ -58,8 +58,8 @@ def _register(workspace: Workspace) -> dict[str, Any]:
         if version is None:
             tags = {
                 registry.BUNDLE_TAG: bundle,
-                registry.TEST_TAG: dataset.info["splits"]["test"]["digest"],
                 registry.WEIGHTS_TAG: description["weights_sha256"],
+                **_measured(dataset, module),
             }
             version = registry.create_version(client, workspace.name, run_id, folder, tags)
             files = trust.digests(folder)
@@ -86,6 +86,14 @@ def _register(workspace: Workspace) -> dict[str, Any]:
     return receipt
 
 
+def _measured(dataset: Dataset, module: pipeline.PredictModule) -> dict[str, str]:
+    """Tags that say what a version's stored scores are: of which test split, computed how."""
+    return {
+        registry.TEST_TAG: dataset.info["splits"]["test"]["digest"],
+        registry.SCORE_TAG: score_digest(module.SCORE, module.outcome),
+    }
+
+
 def _prove(
     folder: Path,
     inputs: pd.DataFrame,
@@ -93,9 +101,19 @@ def _prove(
     dataset: Dataset,
     scores: pd.DataFrame,
 ) -> None:
-    """Check that the packaged model predicts what `evaluate` measured, on every test example."""
+    """Check that the packaged model predicts what `evaluate` measured, on every test example.
+
+    It is given raw inputs, so that a fault in its decoding shows.
+    """
     index = dataset.index.iloc[dataset.rows("test")]
-    again = module.outcome(predict_fresh(folder, inputs), index)
+    predictions = predict_fresh(folder, inputs)
+    if "error" in predictions and (failed := predictions["error"].astype(bool)).any():
+        raise PenstockError(
+            f"the packaged model cannot read {failed.sum()} of {len(failed)} test inputs: "
+            f"{index['id'].iloc[int(failed.argmax())]}: {predictions['error'][failed].iloc[0]}; "
+            "ingest again, or mend decode or predict"
+        )
+    again = module.outcome(predictions, index)
     for column in again:
         ours, theirs = scores[column].to_numpy(), again[column].to_numpy()
         if np.issubdtype(ours.dtype, np.floating):
@@ -139,9 +157,9 @@ def decide(
     if int(champion.version) == int(version.version):
         return {"decision": "champion", "reason": "it is the champion already"}
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
-    digest = Dataset(workspace.dataset).info["splits"]["test"]["digest"]
+    measured = _measured(Dataset(workspace.dataset), module)
     rivals = {f"champion v{champion.version}": champion}
-    best = registry.best_champion(workspace.root, client, workspace.name, digest, module.SCORE)
+    best = registry.best_champion(workspace.root, client, workspace.name, measured, module.SCORE)
     if best and int(best.version) not in (int(champion.version), int(version.version)):
         rivals[f"v{best.version}, the best champion so far"] = best
     compared = [
@@ -199,12 +217,12 @@ def _compare(
     dataset = Dataset(workspace.dataset)
     tolerance, score = workspace.params.register.tolerance, module.SCORE
     theirs, how = None, "stored"
-    if rival.tags.get(registry.TEST_TAG) == dataset.info["splits"]["test"]["digest"]:
+    if _measured(dataset, module).items() <= rival.tags.items():
         file = registry.stored_scores(client, rival)
         if file and trust.vouches_for_scores(workspace.root, rival, file):
             theirs = pd.read_parquet(file)
     if theirs is None:
-        how = "scored again: those stored are of another test split, gone or changed"
+        how = "scored again: those stored are gone, changed, of another test split or definition"
         index = dataset.index.iloc[dataset.rows("test")]
         with trust.trusted_copy(workspace.root, client, rival) as copy:
             theirs = module.outcome(predict_fresh(copy, inputs), index)

@@ -13,7 +13,9 @@ from ..login import FOLDER, private_folder, write_private
 BUNDLE_TAG = "penstock.bundle_sha256"
 TEST_TAG = "penstock.test_digest"
 WEIGHTS_TAG = "penstock.weights_sha256"
-TAGS = (BUNDLE_TAG, TEST_TAG, WEIGHTS_TAG)  # what `register` finds and compares versions by
+SCORE_TAG = "penstock.score_sha256"
+# What `register` finds and compares versions by.
+TAGS = (BUNDLE_TAG, TEST_TAG, WEIGHTS_TAG, SCORE_TAG)
 CACHE = "__pycache__"  # written where a model was loaded in place; never copied
 
 

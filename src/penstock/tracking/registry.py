@@ -15,6 +15,7 @@ from ..pipeline import Score
 from .glance import CHALLENGER as CHALLENGER
 from .glance import CHAMPION as CHAMPION
 from .records import BUNDLE_TAG as BUNDLE_TAG
+from .records import SCORE_TAG as SCORE_TAG
 from .records import TEST_TAG as TEST_TAG
 from .records import WEIGHTS_TAG as WEIGHTS_TAG
 from .records import entry, entry_difference, read_record
@@ -117,14 +118,21 @@ def remember_champion(client: MlflowClient, version: ModelVersion) -> None:
 
 
 def best_champion(
-    root: Path, client: MlflowClient, name: str, test_digest: str, score: Score
+    root: Path, client: MlflowClient, name: str, measured: dict[str, str], score: Score
 ) -> ModelVersion | None:
-    """The best of all that were champions on a test split, by the metric their runs have.
+    """The best of all that were champions, by the metric their runs have.
 
     Of those that the project has a record of: anybody who can write to the store can set a tag.
+
+    Args:
+        root: the project.
+        client: of the registry.
+        name: of the registered model.
+        measured: the tags of a version whose metric is comparable: test split, score.
+        score: what models are compared by.
     """
     sign = 1 if score.higher_is_better else -1
-    tags = {WAS_CHAMPION_TAG: "true", TEST_TAG: test_digest}
+    tags = {WAS_CHAMPION_TAG: "true", **measured}
     asked = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
     found = {}
     for version in client.search_model_versions(f"name = '{name}' and {asked}"):

@@ -67,9 +67,8 @@ def _predict(
 
 
 def raw_inputs(dataset: "Dataset", split: str) -> pd.DataFrame:
-    """The examples of a split as the image files they would arrive as."""
-    images = dataset.array("images")
-    return pd.DataFrame({"image": [encode(images[row]) for row in dataset.rows(split)]})
+    """The image files that the examples of the test split were read from."""
+    return pd.DataFrame({"image": dataset.raw(dataset.rows(split))})
 
 
 def read_input(file: Path) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from ...datasets.delimited import (
 )
 from ...datasets.raw_files import RawFile, list_files
 from ...errors import PenstockError
+from .columns import ALIASES, match_columns, renamed
 from .decode import Ids, decode_rows, read_numbers
 from .params import Data, Params
 
@@ -28,13 +29,6 @@ KINDS = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet")
 TITLES = ("movies", "items", "videos", "titles", "books")
 OTHERS = (*TITLES, "readme", "source", "license", "tags", "links", "users", "genome-scores")
 SPLITS = ("train", "validation", "test")
-ALIASES = {
-    "user": ("user_id", "userid", "user", "uid", "customer_id"),
-    "item": ("item_id", "video_id", "movie_id", "itemid", "videoid", "movieid", "item", "movie"),
-    "rating": ("rating", "score", "stars"),
-    "time": ("timestamp", "time", "date"),
-    "reference": (),
-}
 OPTIONAL = ("time", "reference")
 ROWS = 2**20  # written at a time
 IN_ORDER = ("user", "item", "rating", "time")  # of columns that no header names
@@ -151,7 +145,7 @@ def _open(file: RawFile, data: Data, reject: Reject) -> tuple[dict[str, str], It
     """
     if file.kind == ".parquet":
         columns = find_columns(parquet_columns(file), data, file)
-        return columns, _renamed(read_parquet(file, list(columns.values())), columns)
+        return columns, renamed(read_parquet(file, list(columns.values())), columns)
     layout = sniff(file)
     header = not _is_data(layout.first)
     names = layout.first if header else [*IN_ORDER, *map(str, range(len(layout.first)))]
@@ -162,17 +156,12 @@ def _open(file: RawFile, data: Data, reject: Reject) -> tuple[dict[str, str], It
         else {name: name for name in names if name in IN_ORDER}
     )
     blocks = read_delimited(file, layout, names, header, list(columns.values()), reject)
-    return columns, _renamed(blocks, columns)
+    return columns, renamed(blocks, columns)
 
 
 def _is_data(first: list[str]) -> bool:
     """Whether a first line is a rating already, not a header: its third value is a number."""
     return len(first) > 2 and bool(read_numbers(pa.array([first[2]]))[1][0])
-
-
-def _renamed(blocks: Iterator[Block], columns: dict[str, str]) -> Iterator[Block]:
-    for block in blocks:
-        yield Block(block.lines, {ours: block.columns[theirs] for ours, theirs in columns.items()})
 
 
 def find_columns(
@@ -183,22 +172,14 @@ def find_columns(
     Raises:
         PenstockError: one is missing.
     """
-    for name in there:
-        if there.count(name) > 1:
-            raise PenstockError(f"{file.name}: two columns named {name}; expected one; rename one")
-    found: dict[str, str] = {}
-    small = {name.lower(): name for name in there}
-    for role, aliases in ALIASES.items():
-        wanted = getattr(data, f"{role}_column")
-        names = [wanted, *(small[alias] for alias in aliases if alias in small)]
-        chosen = next((name for name in names if name in there), None)
-        if chosen is not None:
-            found[role] = chosen
-        elif role not in OPTIONAL:
+    named = {role: getattr(data, f"{role}_column") for role in ALIASES}
+    found = match_columns(there, named, file.name)
+    for role in ALIASES:
+        if role not in found and role not in OPTIONAL:
             shown = ", ".join(there)
             split = f" (split at {delimiter!r})" if delimiter else ""
             raise PenstockError(
-                f"{file.name}: no column {wanted}; found {shown}{split}; set "
+                f"{file.name}: no column {named[role]}; found {shown}{split}; set "
                 f"pipelines.ratings.data.{role}_column, or check the delimiter"
             )
     return found

@@ -1,5 +1,6 @@
 """What is served: user and item -> rating; a user alone -> what to recommend."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,11 +8,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ...datasets.delimited import read_delimited, sniff
-from ...datasets.raw_files import list_files
+from ...datasets.delimited import (
+    Block,
+    Reject,
+    parquet_columns,
+    read_delimited,
+    read_parquet,
+    sniff,
+)
+from ...datasets.raw_files import RawFile, list_files
 from ...errors import PenstockError
 from ...evaluation.ranking import best_items, pairs
 from ...pipeline import Score
+from .columns import match_columns, renamed
 from .network import Recommender
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ INPUTS = {"user": "string", "item": "optional string"}
 OUTPUTS = {
     "rating": "double",
     "unknown": "string",
+    "error": "string",
     "items": "strings",
     "titles": "strings",
     "ratings": "array",
@@ -45,7 +55,7 @@ def predict(
         rating (of a pair); unknown: `user`, `item` or both, if the training split has no rating of
         theirs, so that the answer rests on the other, or on all; and for a user without an item:
         items, titles and ratings of what is recommended, best first, without what the user has
-        rated.
+        rated. A row without a user has nothing but an error that says so.
     """
     users = _indices(network, "users", inputs["user"])
     given = inputs["item"] if "item" in inputs else pd.Series([None] * len(inputs))
@@ -58,7 +68,10 @@ def predict(
     new_user = network.user_counts.cpu().numpy()[users] == 0
     new_item = (network.item_counts.cpu().numpy()[items] == 0) & paired
     answers["unknown"] = np.array(["", "user", "item", "user and item"])[new_user + 2 * new_item]
-    _recommend(network, answers, users, np.flatnonzero(~paired), options["count"])
+    nobody = inputs["user"].isna() | (inputs["user"].astype(str).str.strip() == "")
+    _recommend(network, answers, users, np.flatnonzero(~paired & ~nobody), options["count"])
+    answers["error"] = np.where(nobody, "no user", "")
+    answers.loc[nobody, ["rating", "unknown"]] = None
     return answers
 
 
@@ -70,7 +83,7 @@ def rate_pairs(network: Recommender, users: np.ndarray, items: np.ndarray) -> np
         for start in range(0, len(users), BATCH):
             part = slice(start, start + BATCH)
             index = [torch.from_numpy(it[part].astype(np.int64)) for it in (users, items)]
-            parts.append(network(*(it.to(device) for it in index)).double().cpu().numpy())
+            parts.append(network(*(it.to(device) for it in index)).cpu().double().numpy())
     return np.concatenate(parts)
 
 
@@ -142,21 +155,36 @@ def outcome(predictions: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
 def read_input(file: Path) -> pd.DataFrame:
     """Read a table of users, and items if ratings are wanted, named on the command line.
 
+    Columns may be called what ingest knows. A line that is no row is in the answer too, with what
+    is wrong with it as its `error`.
+
     Raises:
-        PenstockError: no table with a column `user`.
+        PenstockError: no table with a column for users.
     """
-    parts = []
     (table,) = list_files(file)
-    layout = sniff(table)
-    names = {"user_id": "user", "userid": "user", "item_id": "item", "movieid": "item"}
-    columns = [names.get(name.lower(), name.lower()) for name in layout.first]
-    wanted: list[str] = [name for name in ("user", "item") if name in columns]
-    if "user" not in wanted:
+    bad: list[tuple[int, str]] = []
+    blocks = _open(table, lambda line, reason: bad.append((line, f"line {line}: {reason}")))
+    parts = [
+        pd.DataFrame({name: it.to_pylist() for name, it in block.columns.items()}, block.lines)
+        for block in blocks
+    ]
+    rows = pd.DataFrame(columns=["user", "item", "error"], dtype=object)
+    rows = pd.concat([rows, *parts, pd.DataFrame({"error": dict(bad)})])
+    return rows.sort_index().astype(object).where(rows.notna(), None).reset_index(drop=True)
+
+
+def _open(table: RawFile, reject: Reject) -> Iterator[Block]:
+    """Open the rows of a table: users and, if it has them, items."""
+    layout = None if table.kind == ".parquet" else sniff(table)
+    names = parquet_columns(table) if layout is None else layout.first
+    found = match_columns(names, {}, table.name)
+    columns = {role: name for role, name in found.items() if role in INPUTS}
+    if "user" not in columns:
         raise PenstockError(
-            f"{file}: no column user; found {', '.join(layout.first)}; expected a header with "
+            f"{table.name}: no column user; found {', '.join(names)}; expected a header with "
             "user, and item where a rating is wanted"
         )
-    for block in read_delimited(table, layout, columns, True, wanted, lambda *_: None):
-        parts.append(pd.DataFrame({name: block.columns[name].to_pylist() for name in wanted}))
-    inputs = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=wanted)
-    return inputs if "item" in inputs else inputs.assign(item=None)
+    wanted = list(columns.values())
+    if layout is None:
+        return renamed(read_parquet(table, wanted), columns)
+    return renamed(read_delimited(table, layout, names, True, wanted, reject), columns)

@@ -92,7 +92,7 @@ class GibbsLearner(RatingLearner):
         """Draw users, then items, then how far ratings are from either."""
         for side, other in (("user", "item"), ("item", "user")):
             evidence = self._gather(side, other)
-            prior = draw_prior(self.vectors[side])
+            prior = draw_prior(self.vectors[side][evidence.rated])
             self.vectors[side] = evidence.draw(prior, self.precision.to(self.device))
         misfit = evidence.misfit(self.vectors["item"])
         self.add(evidence.ratings, misfit.float())

@@ -21,6 +21,7 @@ from ...pipeline import Evaluation
 from .decode import encode
 from .network import KeywordNetwork
 from .params import Params
+from .predict import OPTIONS
 
 SHIFTS = 9  # places in time at which accuracy is measured
 CHUNK = 256  # recordings changed at a time
@@ -43,11 +44,26 @@ def evaluate(network: KeywordNetwork, dataset: Dataset, params: Params) -> Evalu
     interval = accuracy_interval(correct, speakers, settings.resamples)
     evaluation.metrics |= _named("accuracy", evaluation.metrics["test/accuracy"], *interval)
     measure = partial(_accuracy, network, waveforms, scores, settings.resamples)
+    evaluation.metrics |= served(scores, OPTIONS["confidence"])
     _add_speakers(evaluation)
     _add_noise(evaluation, measure, settings.noise_ratios)
     _add_shifts(evaluation, measure, settings.max_shift, dataset.info["rate"])
     _add_hardest(evaluation, network, waveforms, classes, settings.gallery)
     return evaluation
+
+
+def served(scores: pd.DataFrame, confidence: float) -> dict[str, float]:
+    """What is served: below the confidence a word is `unknown`.
+
+    Returns:
+        Coverage, the share of recordings that get a word; and the share of those words that are
+        right, if there are any.
+    """
+    named = scores["confidence"].to_numpy() >= confidence
+    metrics = {"test/coverage": float(named.mean())}
+    if named.any():
+        metrics["test/served_accuracy"] = float(scores["correct"].to_numpy()[named].mean())
+    return metrics
 
 
 def _add_speakers(evaluation: Evaluation) -> None:
@@ -131,12 +147,13 @@ def _add_hardest(
     count: int,
 ) -> None:
     """Spectrogram and player of the recordings with the highest loss."""
-    scores = evaluation.scores
+    scores, device = evaluation.scores, next(network.parameters()).device
     hardest = np.argsort(-scores["loss"].to_numpy(), kind="stable")[:count]
     for number, row in enumerate(hardest, 1):
         shown, title = scores.iloc[row], f"Hardest {number}"
+        waveform = torch.from_numpy(waveforms[[row]]).to(device)
         with torch.inference_mode():
-            spectrogram = network.spectrogram(torch.from_numpy(waveforms[[row]]))[0].numpy()
+            spectrogram = network.spectrogram(waveform)[0].cpu().numpy()
         evaluation.figures[title] = figures.spectrogram(spectrogram)
         evaluation.sounds[title] = encode(waveforms[row])
         heard, word = classes[shown["predicted"]], classes[shown["label"]]
