@@ -132,17 +132,24 @@ def _file(module: str) -> Path:
 
 @lru_cache(maxsize=1000)
 def _digest_module(file: Path, modified: int) -> str:
-    """A digest of what a module runs; `modified` tells one state of the file from the next."""
-    outline = _outline(ast.parse(file.read_bytes()), settings=file.name == "params.py")
+    """The digest of a module; `modified` tells one state of the file from the next."""
+    return digest_source(file.read_bytes(), settings=file.name == "params.py")
+
+
+def digest_source(source: bytes, settings: bool = False) -> str:
+    """A digest of what a module runs.
+
+    Left out are comments, docstrings (strings after a field among them), protocols, and in a module
+    of settings the fields: DVC compares their values.
+    """
+    outline = _outline(ast.parse(source), settings)
     return hashlib.sha256(repr(outline).encode()).hexdigest()
 
 
-def _outline(node: object, settings: bool = False) -> object:
-    """A syntax tree as plain data, without what runs nothing.
+def _outline(node: object, settings: bool) -> object:
+    """A syntax tree as plain data.
 
-    That is docstrings, strings after a field among them, and protocols; and in a module of settings
-    the fields, whose values DVC compares. Fields of the tree that are empty are left out: which of
-    them there are depends on the version of Python, and so does `ast.dump`.
+    Without attributes that are empty: which of them there are depends on the version of Python.
     """
     if isinstance(node, list):
         return [_outline(it, settings) for it in node if not _runs_nothing(it)]
@@ -150,10 +157,10 @@ def _outline(node: object, settings: bool = False) -> object:
         return type(node.value).__name__, repr(node.value)
     if not isinstance(node, ast.AST):
         return node
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
+    attributes = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
     if settings and isinstance(node, ast.ClassDef):
-        fields["body"] = [it for it in node.body if not isinstance(it, ast.AnnAssign)]
-    return type(node).__name__, [(name, _outline(it, settings)) for name, it in fields.items()]
+        attributes["body"] = [it for it in node.body if not isinstance(it, ast.AnnAssign)]
+    return type(node).__name__, [(it, _outline(attributes[it], settings)) for it in attributes]
 
 
 def _runs_nothing(node: object) -> bool:
