@@ -164,6 +164,14 @@ def test_what_is_no_python_is_named(fresh):
     assert done.stderr.startswith(f"penstock: error: {file}:1: not valid Python: def broken(:")
 
 
+def test_a_module_that_is_missing_is_named(fresh):
+    file = fresh.root / "src" / "penstock" / "pipelines" / "mnist" / "train.py"
+    file.unlink()
+    done = fresh.run("penstock", "code", "mnist", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"penstock: error: {file}: not there")
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0\r")), st.integers(0, 3))
 def test_no_docstring_or_comment_counts(text, place):
     strings = ["", "", "", ""]

@@ -60,7 +60,7 @@ def write_digests(workspace: Workspace) -> None:
     """Write the digests of a pipeline's stages to its code.yaml.
 
     Raises:
-        PenstockError: a module is not Python.
+        PenstockError: a module is missing or is not Python.
     """
     digests = stage_digests(workspace.name, workspace.root)
     with workspace.writing(workspace.code) as file:
@@ -71,7 +71,7 @@ def stage_digests(name: str, root: Path) -> dict[str, str]:
     """The digest of the code that each stage of pipeline `name` runs, as the files are now.
 
     Raises:
-        PenstockError: a module is not Python.
+        PenstockError: a module is missing or is not Python.
     """
     try:
         graph = grimp.build_graph(
@@ -108,6 +108,8 @@ def _closure(graph: grimp.ImportGraph, stage: str, starts: list[str]) -> tuple[s
         module = waiting.pop()
         if module in modules or not _counts(module, stage):
             continue
+        if f"{PACKAGE}.{module}".strip(".") not in graph.modules:
+            raise PenstockError(f"{_file(module)}: not there, or no __init__.py beside it; add it")
         modules.add(module)
         waiting.append(module.rpartition(".")[0])
         for it in graph.find_modules_directly_imported_by(f"{PACKAGE}.{module}".strip(".")):

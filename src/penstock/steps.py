@@ -66,7 +66,7 @@ def list_stale(root: Path, steps: list[Step]) -> list[Step]:
     Where the code has changed since `code` wrote its digests, it is judged by those it would write.
 
     Raises:
-        PenstockError: DVC cannot tell, or a module is not Python.
+        PenstockError: DVC cannot tell, or a module is missing or is not Python.
     """
     with asking_dvc(root) as repo, repo.lock:
         stages = {it: _find(repo, it.address) for it in steps}
