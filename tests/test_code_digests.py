@@ -248,7 +248,7 @@ def test_dvc_runs_again_what_an_edit_touches_and_no_more(project):
     assert stale(project) == []
     assert ran(project) == ["code"]
     (project.root / "data" / "mnist" / "code.yaml").unlink()
-    assert stale(project) == [], "as after a clone"
+    assert stale(project) == [], "it will be the same"
     edit(project, f"{source}stages/evaluate.py", "dpi=130", "dpi=120")
     assert stale(project) == ["evaluate"]
     assert ran(project) == ["code", "evaluate"]
