@@ -88,6 +88,7 @@ def _check_force(prefect, webhook):
     state = prefect.finished(run)
     assert state["type"] == "COMPLETED", state
     rows = {row["stage"]: row for row in prefect.table("mnist-stages")}
+    assert rows.pop("code")["state"] == "up to date"
     assert rows.pop("sample")["state"] == "up to date"
     assert list(rows) == ["ingest", "validate", "train", "evaluate", "register"]
     assert {row["state"] for row in rows.values()} == {"ran"}
@@ -151,7 +152,7 @@ def _check_cancel_and_queue(prefect):
     prefect.ask("POST", f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
     said, _ = waiting.communicate(timeout=60)
     assert waiting.returncode == 0
-    assert said.count("up to date") == 6, "it finds nothing to do"
+    assert said.count("up to date") == 7, "it finds nothing to do"
     assert prefect.finished(run)["type"] == "CANCELLED"
     (killed,) = [it for it in runs_of(project) if it.info.status != "FINISHED"]
     assert killed.info.status == "KILLED"
@@ -208,7 +209,7 @@ def test_two_runs_at_once_of_the_same_pipeline_take_turns(project):
     worked, waited = sorted(said, key=lambda text: text.count("up to date"))
     assert worked.count("> penstock") == 3
     assert "waiting for another run to end" in waited
-    assert waited.count("up to date") == 6
+    assert waited.count("up to date") == 7
     assert "> penstock" not in waited
     assert len(runs_of(project)) == 2
 

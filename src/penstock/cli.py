@@ -219,6 +219,15 @@ def _rows_table(rows: list[dict[str, Any]]) -> Any:
 
 
 @app.command(rich_help_panel="Stages")
+def code(name: Pipeline) -> None:
+    """Write a digest of the code that each stage runs: what DVC finds changed code by."""
+    with _open(name).exclusive() as workspace:
+        from .code_digests import write_digests
+
+        write_digests(workspace)
+
+
+@app.command(rich_help_panel="Stages")
 def ingest(name: Pipeline) -> None:
     """Read the raw files into a dataset; reject what cannot be taken, with the reason."""
     with _open(name).exclusive() as workspace:

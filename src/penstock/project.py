@@ -14,6 +14,7 @@ from .errors import PenstockError
 from .params import PipelineParams
 from .params_file import PARAMS_FILE, load_params
 
+CODE_FILE = "code.yaml"
 WAIT = 30  # seconds for a process that is being ended to leave the folder
 
 
@@ -61,6 +62,11 @@ class Workspace:
     def source(self) -> Path:
         """The raw data: a file or a folder, relative to the project's root."""
         return Path(os.path.normpath(self.root / self.params.source))
+
+    @property
+    def code(self) -> Path:
+        """Digests of the code that each stage runs."""
+        return self.folder / CODE_FILE
 
     @property
     def dataset(self) -> Path:

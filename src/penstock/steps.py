@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import networkx
+from dvc.dependency.param import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import Stage
 
+from .code_digests import stage_digests
 from .datasets.source import check_files, check_source
 from .errors import PenstockError, TemporaryError, is_temporary
 from .lockfiles import mend
-from .project import Workspace
+from .project import CODE_FILE, Workspace
 
 _ONE_AT_A_TIME = threading.RLock()
 _open: list[Repo] = []
@@ -27,7 +29,7 @@ class Step:
     """A stage of DVC on the way to a registered model.
 
     Attributes:
-        stage: `sample`, `download`, `ingest`, ... `register`.
+        stage: `code`, `sample`, `download`, `ingest`, ... `register`.
         address: what DVC knows it by.
         label: what a person sees: `train mnist`.
     """
@@ -59,9 +61,20 @@ def plan(workspace: Workspace) -> list[Step]:
 
 
 def list_stale(root: Path, steps: list[Step]) -> list[Step]:
-    """Ask DVC which stages have to run, or may once those before them have."""
+    """Ask DVC which stages have to run, or may once those before them have.
+
+    Where the code has changed since `code` wrote its digests, it is judged by those it would write.
+
+    Raises:
+        PenstockError: DVC cannot tell, or a module is missing or is not Python.
+    """
     with asking_dvc(root) as repo, repo.lock:
-        return [it for it in steps if _find(repo, it.address).changed()]
+        stages = {it: _find(repo, it.address) for it in steps}
+        stale = [it for it, stage in stages.items() if stage.changed()]
+        if code := next((it for it in stale if it.stage == "code"), None):
+            digests = stage_digests(code.address.rpartition("@")[2], root)
+            stale = [it for it, stage in stages.items() if _would_be_stale(stage, digests)]
+        return stale
 
 
 def survey(root: Path, names: list[str]) -> dict[str, list[Step] | PenstockError]:
@@ -69,7 +82,8 @@ def survey(root: Path, names: list[str]) -> dict[str, list[Step] | PenstockError
 
     def ask(name: str) -> list[Step] | PenstockError:
         try:
-            return list_stale(root, plan(Workspace.open(name, root)))
+            stale = list_stale(root, plan(Workspace.open(name, root)))
+            return [it for it in stale if it.stage != "code"]  # that alone makes nothing else stale
         except PenstockError as error:
             return error
 
@@ -86,6 +100,9 @@ def fingerprint(root: Path, step: Step) -> str:
         stage = _find(repo, step.address)
         stage.save_deps(allow_missing=True)
         inputs = {str(it): it.hash_info.value for it in stage.deps}
+        if code := _code_of(stage):
+            digests = stage_digests(step.address.rpartition("@")[2], root)
+            inputs[str(code)] = {it: digests[it] for it in code.params}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -130,6 +147,26 @@ def _find(repo: Repo, address: str) -> Stage:
             return stage
     file, _, name = address.rpartition(":")
     raise PenstockError(f"{file} has no stage {name}; put it back")
+
+
+def _would_be_stale(stage: Stage, digests: dict[str, str]) -> bool:
+    """Whether a stage will be stale once `code` has written these digests."""
+    code = _code_of(stage)
+    if code is None:
+        return bool(stage.changed())
+    if code.hash_info.value != {it: digests[it] for it in code.params}:
+        return True
+    stage.deps.remove(code)
+    try:
+        return bool(stage.changed())
+    finally:
+        stage.deps.append(code)
+
+
+def _code_of(stage: Stage) -> ParamsDependency | None:
+    """The dependency of a stage on its entry in code.yaml."""
+    files = (it for it in stage.deps if isinstance(it, ParamsDependency))
+    return next((it for it in files if Path(it.fs_path).name == CODE_FILE), None)
 
 
 def _address(stage: Stage) -> str:
