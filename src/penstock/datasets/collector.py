@@ -29,6 +29,7 @@ class Collector:
 
     def __init__(
         self,
+        source: Path,
         writer: DatasetWriter,
         array: str,
         kind: str,
@@ -38,30 +39,30 @@ class Collector:
         """Set up for a dataset with one array.
 
         Args:
+            source: the folder that files lie in.
             writer: of the dataset.
             array: name of the array.
             kind: what an example is, `image` say.
             types: of columns of the index that pandas would not guess.
             split: rows of the index -> the split of each.
         """
+        self.source = source
         self.writer = writer
         self.array = array
         self.kind = kind
         self.types = types
         self.split = split
-        self._source = Path()
         self._seen: dict[str, str] = {}
         self._rows: list[dict[str, Any]] = []
         self._values: list[np.ndarray] = []
 
-    def collect(self, source: Path, files: Sequence[str], read: Read, place: Place) -> None:
-        """Read all files of a source; each is taken, or rejected with the reason.
+    def collect(self, files: Sequence[str], read: Read, place: Place) -> None:
+        """Read all files; each is taken, or rejected with the reason.
 
         Of the test split the original files are kept too.
         """
-        self._source = source
         bar = tqdm(
-            _in_order(lambda file: read(source / file), files),
+            _in_order(lambda file: read(self.source / file), files),
             total=len(files),
             unit=self.kind,
             disable=not sys.stderr.isatty(),
@@ -93,7 +94,7 @@ class Collector:
         rows["split"] = self.split(rows)
         self.writer.add(rows, {self.array: np.stack(self._values)})
         for name in rows["id"][rows["split"] == "test"]:
-            self.writer.keep(name, _read_again(self._source / name))
+            self.writer.keep(name, _read_again(self.source / name))
         self._rows.clear()
         self._values.clear()
 

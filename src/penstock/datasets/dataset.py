@@ -77,6 +77,7 @@ class DatasetWriter:
         self._tables: list[str] = []
         self._raw: pq.ParquetWriter | None = None
         self._kept: dict[str, bytes] = {}
+        self._kept_bytes = 0
         self._index: pq.ParquetWriter | None = None
         self._splits: dict[str, dict[str, Any]] = {}
         self._rejected: list[tuple[str, str]] = []
@@ -122,7 +123,8 @@ class DatasetWriter:
     def keep(self, example: str, content: bytes) -> None:
         """Keep the original file of a test example: models are proved and compared on these."""
         self._kept[example] = content
-        if sum(map(len, self._kept.values())) >= RAW_BYTES:
+        self._kept_bytes += len(content)
+        if self._kept_bytes >= RAW_BYTES:
             self._write_kept()
 
     def _write_kept(self) -> None:
@@ -139,6 +141,7 @@ class DatasetWriter:
             self._tables.append(RAW)
         self._raw.write_table(table)
         self._kept.clear()
+        self._kept_bytes = 0
 
     def reject(self, example: str, reason: str) -> None:
         """Record an input that was not taken, and why."""

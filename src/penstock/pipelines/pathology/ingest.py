@@ -58,7 +58,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         group = groups.get(file, example.columns["sha256"])
         return {"label": classes.index(file.split("/")[0]), "group": group}
 
-    Collector(writer, "images", "image", TYPES, split).collect(source, files, read, place)
+    Collector(source, writer, "images", "image", TYPES, split).collect(files, read, place)
     writer.info = {"classes": classes, **_settings(data)}
 
 

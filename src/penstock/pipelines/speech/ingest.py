@@ -61,8 +61,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         label = classes.index(file.split("/")[0])
         return {"label": label, "group": speaker or example.columns["sha256"], "speaker": speaker}
 
-    collector = Collector(writer, "waveforms", "recording", TYPES, split)
-    collector.collect(source, files, read, place)
+    Collector(source, writer, "waveforms", "recording", TYPES, split).collect(files, read, place)
     writer.info = {
         "classes": classes,
         "rate": RATE,
