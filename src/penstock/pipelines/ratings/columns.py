@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from ...datasets.delimited import Block
+from ...datasets.delimited import (
+    Block,
+    Layout,
+    Reject,
+    parquet_columns,
+    read_delimited,
+    read_parquet,
+    sniff,
+)
+from ...datasets.raw_files import RawFile
 from ...errors import PenstockError
 
 ALIASES = {
@@ -38,7 +47,36 @@ def match_columns(there: list[str], named: dict[str, str], file: str) -> dict[st
     return found
 
 
-def renamed(blocks: Iterator[Block], columns: dict[str, str]) -> Iterator[Block]:
-    """Blocks with their columns named by role."""
+def look(file: RawFile) -> tuple[Layout | None, list[str]]:
+    """How a table is laid out, None for Parquet, and the names of its columns or its first row."""
+    if file.kind == ".parquet":
+        return None, parquet_columns(file)
+    layout = sniff(file)
+    return layout, layout.first
+
+
+def read_columns(
+    file: RawFile,
+    layout: Layout | None,
+    names: list[str],
+    header: bool,
+    columns: dict[str, str],
+    reject: Reject,
+) -> Iterator[Block]:
+    """Read a table's columns, named by role.
+
+    Args:
+        file: the table.
+        layout: as `look` found it.
+        names: all its columns.
+        header: whether its first line names them.
+        columns: role -> column.
+        reject: is told the line of what is no row, and why.
+    """
+    wanted = list(columns.values())
+    if layout is None:
+        blocks = read_parquet(file, wanted)
+    else:
+        blocks = read_delimited(file, layout, names, header, wanted, reject)
     for block in blocks:
-        yield Block(block.lines, {ours: block.columns[theirs] for ours, theirs in columns.items()})
+        yield Block(block.lines, {role: block.columns[name] for role, name in columns.items()})

@@ -11,17 +11,10 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from ...datasets.dataset import DatasetWriter
-from ...datasets.delimited import (
-    Block,
-    Reject,
-    parquet_columns,
-    read_delimited,
-    read_parquet,
-    sniff,
-)
+from ...datasets.delimited import Block, Reject, read_delimited, sniff
 from ...datasets.raw_files import RawFile, list_files
 from ...errors import PenstockError
-from .columns import ALIASES, match_columns, renamed
+from .columns import ALIASES, look, match_columns, read_columns
 from .decode import Ids, decode_rows, read_numbers
 from .params import Data, Params
 
@@ -143,20 +136,14 @@ def _open(file: RawFile, data: Data, reject: Reject) -> tuple[dict[str, str], It
     Raises:
         PenstockError: a column is missing.
     """
-    if file.kind == ".parquet":
-        columns = find_columns(parquet_columns(file), data, file)
-        return columns, renamed(read_parquet(file, list(columns.values())), columns)
-    layout = sniff(file)
-    header = not _is_data(layout.first)
-    names = layout.first if header else [*IN_ORDER, *map(str, range(len(layout.first)))]
-    names = names[: len(layout.first)]
-    columns = (
-        find_columns(names, data, file, layout.delimiter)
-        if header
-        else {name: name for name in names if name in IN_ORDER}
-    )
-    blocks = read_delimited(file, layout, names, header, list(columns.values()), reject)
-    return columns, renamed(blocks, columns)
+    layout, names = look(file)
+    header = layout is None or not _is_data(names)
+    if header:
+        columns = find_columns(names, data, file, layout.delimiter if layout else "")
+    else:
+        names = [*IN_ORDER, *map(str, range(len(names)))][: len(names)]
+        columns = {name: name for name in names if name in IN_ORDER}
+    return columns, read_columns(file, layout, names, header, columns, reject)
 
 
 def _is_data(first: list[str]) -> bool:

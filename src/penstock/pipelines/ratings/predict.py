@@ -8,19 +8,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ...datasets.delimited import (
-    Block,
-    Reject,
-    parquet_columns,
-    read_delimited,
-    read_parquet,
-    sniff,
-)
+from ...datasets.delimited import Block, Reject
 from ...datasets.raw_files import RawFile, list_files
 from ...errors import PenstockError
 from ...evaluation.ranking import best_items, pairs
 from ...pipeline import Score
-from .columns import match_columns, renamed
+from .columns import look, match_columns, read_columns
 from .network import Recommender
 
 if TYPE_CHECKING:
@@ -175,8 +168,7 @@ def read_input(file: Path) -> pd.DataFrame:
 
 def _open(table: RawFile, reject: Reject) -> Iterator[Block]:
     """Open the rows of a table: users and, if it has them, items."""
-    layout = None if table.kind == ".parquet" else sniff(table)
-    names = parquet_columns(table) if layout is None else layout.first
+    layout, names = look(table)
     found = match_columns(names, {}, table.name)
     columns = {role: name for role, name in found.items() if role in INPUTS}
     if "user" not in columns:
@@ -184,7 +176,4 @@ def _open(table: RawFile, reject: Reject) -> Iterator[Block]:
             f"{table.name}: no column user; found {', '.join(names)}; expected a header with "
             "user, and item where a rating is wanted"
         )
-    wanted = list(columns.values())
-    if layout is None:
-        return renamed(read_parquet(table, wanted), columns)
-    return renamed(read_delimited(table, layout, names, True, wanted, reject), columns)
+    return read_columns(table, layout, names, True, columns, reject)
