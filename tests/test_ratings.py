@@ -84,6 +84,9 @@ def test_predict_rates_pairs_recommends_to_users_and_flags_strangers(finished, t
     assert long["error"] == "line 3: 3 values; expected 2"
     assert nobody["error"] == "no user"
     assert nobody["items"] is nobody["rating"] is None
+    file.write_text("user,item\n")
+    done = finished.run("penstock", "predict", "ratings", str(file), check=False)
+    assert done.stderr == f"penstock: error: {file}: no rows; expected at least one to predict\n"
     file.write_text("name,item\na,b\n")
     done = finished.run("penstock", "predict", "ratings", str(file), check=False)
     assert "error: questions.csv: no column user; found name, item; expected" in done.stderr

@@ -39,7 +39,7 @@ def predict_files(
         A record per input: file, model, inputs that are text, and the pipeline's predictions.
 
     Raises:
-        PenstockError: there is no champion or no such option, or a file is missing.
+        PenstockError: there is no champion or no such option, or a file is missing or has no rows.
     """
     for file in files:
         if not file.is_file():
@@ -58,6 +58,8 @@ def predict_files(
     with _passing_on_errors():
         parts = [module.read_input(file).assign(file=str(file)) for file in files]
     inputs = pd.concat(parts, ignore_index=True)
+    if inputs.empty:
+        raise PenstockError(f"{files[0]}: no rows; expected at least one to predict")
     readable = _readable(inputs)
     asked = inputs.loc[readable, list(module.INPUTS)]
     answers: Any = pd.DataFrame(columns=list(module.OUTPUTS), dtype=object)
