@@ -201,5 +201,7 @@ def test_the_evaluate_stage_waits_for_a_gpu_where_there_is_one(monkeypatch, fini
 
     monkeypatch.setattr(evaluation, "choose_device", lambda _: torch.device("cuda"))
     monkeypatch.setattr(evaluation, "training_slot", slot)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     evaluation.evaluate(Workspace.open("mnist", finished_project.root))
     assert asked == [("cuda", "evaluate mnist")]
+    assert not torch.backends.cudnn.allow_tf32, "register holds it to what a CPU predicts"

@@ -34,6 +34,14 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
+def compute_exactly() -> None:
+    """Have convolutions on a GPU keep all 24 bits of a float32, where cuDNN may drop 13 (TF32).
+
+    What is measured so differs from what a model predicts on a CPU by rounding only.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def keep_freed_memory() -> None:
     """Have glibc keep the memory of a batch for the next one.
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from .. import pipeline
 from ..datasets.dataset import Dataset
 from ..evaluation import figures
-from ..learning.device import choose_device, set_threads
+from ..learning.device import choose_device, compute_exactly, set_threads
 from ..pipeline import Evaluation
 from ..project import Workspace
 from ..slots import training_slot
@@ -26,7 +26,7 @@ ABOUT = "about.json"
 def evaluate(workspace: Workspace) -> Evaluation:
     """Score the model on every test example; write metrics, scores, figures and the report.
 
-    It computes where it was trained: on a GPU where there is one.
+    It computes as `train` would: on a GPU where there is one.
     """
     dataset = Dataset(workspace.dataset)
     network, description = load_trained(workspace.model)
@@ -65,6 +65,7 @@ def _place(workspace: Workspace) -> AbstractContextManager[torch.device]:
     device = choose_device(settings.accelerator)
     if device.type == "cpu":
         return nullcontext(device)
+    compute_exactly()
     return training_slot(device, settings.threads, f"evaluate {workspace.name}")
 
 
