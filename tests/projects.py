@@ -112,6 +112,20 @@ class Project:
             pytest.fail(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
+    def python(self, script: str, given: str = "") -> str:
+        """Run a script with this copy's code; answer what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=self.root,
+            env=self.environment(),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"

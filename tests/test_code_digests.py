@@ -3,8 +3,6 @@
 import ast
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,17 +117,7 @@ def touched(tmp_path_factory, fresh_project):
     edits = {kind: (f"src/penstock/{it.file}", it.old, it.new) for kind, it in EDITS.items()}
     edits |= {it: ("constraints.txt", f"\n{it}==", f"\n{it}==9") for it in PINS}
     edits[BUILD] = ("constraints.txt", "torch==2.13.0", "torch==2.13.0+cpu")
-    done = subprocess.run(
-        [sys.executable, "-c", DIGESTS],
-        cwd=project.root,
-        env=project.environment(),
-        input=json.dumps(edits),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(project.python(DIGESTS, json.dumps(edits)))
     before = found.pop("")
     return {
         kind: {
@@ -269,26 +257,14 @@ print(fingerprint(Path.cwd(), step))
 """
 
 
-def inputs(project):
-    done = subprocess.run(
-        [sys.executable, "-c", INPUTS],
-        cwd=project.root,
-        env=project.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
-
-
 @pytest.mark.pipeline
 def test_what_failed_is_tried_again_when_its_code_is_mended(project):
     """By code as it is, also before `code` has run: no schedule runs it while nothing is stale."""
-    before = inputs(project)
+    before = project.python(INPUTS)
     edit(project, "src/penstock/stages/evaluate.py", "dpi=130", "dpi=120")
-    assert inputs(project) == before
+    assert project.python(INPUTS) == before
     edit(project, "src/penstock/stages/train.py", "psutil.virtual_memory()", "psutil.swap_memory()")
-    assert inputs(project) != before
+    assert project.python(INPUTS) != before
 
 
 @pytest.mark.pipeline

@@ -119,16 +119,10 @@ def test_the_metric_train_chose_by_is_the_metric_evaluate_finds(project):
         "found = class_probabilities(network, dataset.array('images')[rows]).argmax(1)\n"
         "print((found == dataset.index['label'].to_numpy()[rows]).mean())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=project.root,
-        env=project.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     history = pd.read_csv(project.root / "data" / "mnist" / "model" / "history.csv")
-    assert float(done.stdout) == pytest.approx(history["val/accuracy"].iloc[-1], abs=1e-3)
+    assert float(project.python(script)) == pytest.approx(
+        history["val/accuracy"].iloc[-1], abs=1e-3
+    )
 
 
 def test_parameters_back_and_forth_leave_the_registry_where_the_parameters_are(project):
