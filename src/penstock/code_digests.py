@@ -17,9 +17,9 @@ from pathlib import Path
 import grimp
 
 from .errors import PenstockError
+from .imports import PACKAGE, import_graph
 from .project import Workspace
 
-PACKAGE = __name__.partition(".")[0]
 SOURCE = Path(__file__).parent
 CONSTRAINTS = "constraints.txt"
 
@@ -74,12 +74,7 @@ def stage_digests(name: str, root: Path) -> dict[str, str]:
         PenstockError: a module is missing or is not Python.
     """
     try:
-        graph = grimp.build_graph(
-            PACKAGE,
-            include_external_packages=True,
-            exclude_type_checking_imports=True,
-            cache_dir=None,
-        )
+        graph = import_graph()
     except grimp.exceptions.SourceSyntaxError as error:
         raise PenstockError(
             f"{error.filename}:{error.lineno}: not valid Python: {(error.text or '').strip()}"

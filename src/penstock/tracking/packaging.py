@@ -10,7 +10,6 @@ import warnings
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
-import grimp
 import mlflow.pyfunc
 import pandas as pd
 from mlflow.models import ModelSignature
@@ -19,10 +18,10 @@ from mlflow.types.schema import Array
 
 from ..datasets.dataset import digest_files
 from ..errors import PenstockError
+from ..imports import PACKAGE, import_graph
 from ..learning.weights import DESCRIPTION, WEIGHTS
 from ..pipeline import PredictModule
 
-PACKAGE = "penstock"
 SOURCE = Path(__file__).parent.parent
 ALWAYS = ("mlflow", "numpy", "pandas")
 OPTION_TYPES = {bool: "boolean", int: "long", float: "double", str: "string"}
@@ -63,12 +62,7 @@ def import_closure(name: str) -> tuple[list[str], list[str]]:
     Returns:
         Modules of this package, without its name in front, and the libraries they import.
     """
-    graph = grimp.build_graph(
-        PACKAGE,
-        include_external_packages=True,
-        exclude_type_checking_imports=True,
-        cache_dir=None,
-    )
+    graph = import_graph()
     roots = [f"pipelines.{name}.{part}" for part in ("params", "network", "predict")]
     found: set[str] = set()
     for root in ("trained", *roots):
