@@ -17,8 +17,8 @@ import numpy as np
 
 from hardware import describe_hardware
 from penstock.evaluation.comparison import paired_difference
-from penstock.params_help import default_params
-from penstock.project import Workspace
+from penstock.project.workspace import Workspace
+from penstock.settings.explanation import default_params
 from penstock.stages.register import decide
 
 TOLERANCE = 0.005

@@ -20,9 +20,9 @@ from hardware import describe_hardware
 from penstock.datasets.dataset import Dataset
 from penstock.evaluation.inference import class_probabilities, log_losses
 from penstock.evaluation.metrics import calibration_error, reliability
-from penstock.params_help import default_params
 from penstock.pipelines.mnist.params import CNN, MLP, Params
-from penstock.project import Workspace
+from penstock.project.workspace import Workspace
+from penstock.settings.explanation import default_params
 from penstock.stages.evaluate import evaluate
 from penstock.stages.ingest import ingest
 from penstock.stages.train import train, train_network

@@ -28,14 +28,14 @@ from torch.nn import functional as F
 from hardware import describe_hardware
 from pairs import compare, per_second
 from penstock.datasets.dataset import Dataset, DatasetWriter
-from penstock.learning.imaging import RandomAffine, StainJitter
 from penstock.learning.learner import make_optimizer
 from penstock.learning.training import seed
-from penstock.params_help import default_params
 from penstock.pipelines.pathology import train as pathology_train
+from penstock.pipelines.pathology.augmentation import RandomAffine, StainJitter
 from penstock.pipelines.pathology.ingest import ingest
 from penstock.pipelines.pathology.network import network
 from penstock.pipelines.pathology.sample import sample
+from penstock.settings.explanation import default_params
 from penstock.stages.train import train_network
 
 PARAMS = default_params("pathology")

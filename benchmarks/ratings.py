@@ -30,12 +30,12 @@ from hardware import describe_hardware
 from penstock.datasets.dataset import Dataset
 from penstock.learning.learner import make_optimizer
 from penstock.learning.training import seed
-from penstock.params_help import default_params
 from penstock.pipelines.ratings import train as ratings_train
 from penstock.pipelines.ratings.network import network
 from penstock.pipelines.ratings.params import Bayesian, Factors, Neural, Params
 from penstock.pipelines.ratings.predict import rank_items, rate_pairs
-from penstock.project import Workspace
+from penstock.project.workspace import Workspace
+from penstock.settings.explanation import default_params
 from penstock.stages.ingest import ingest
 from penstock.stages.train import train_network
 
@@ -129,7 +129,7 @@ def choose(dataset: Dataset) -> None:
 
 def choose_popularity(dataset: Dataset) -> None:
     """Print how good lists are on the validation split for each weight of popularity."""
-    from penstock.evaluation import ranking
+    from penstock.pipelines.ratings import ranking
 
     model, _ = trained(dataset, with_settings(Bayesian(), False))
     columns = dataset.columns("user", "item", "rating")

@@ -39,15 +39,15 @@ from pairs import compare, per_second
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.evaluation.grouped import accuracy_interval
 from penstock.evaluation.inference import class_probabilities
-from penstock.learning.audio import Cepstrum, LogMel
 from penstock.learning.learner import make_optimizer
 from penstock.learning.training import seed
-from penstock.params_help import default_params
+from penstock.pipelines.speech.audio import Cepstrum, LogMel
 from penstock.pipelines.speech.decode import RATE
 from penstock.pipelines.speech.ingest import ingest
 from penstock.pipelines.speech.network import network
 from penstock.pipelines.speech.params import CNN, BCResNet, Params
 from penstock.pipelines.speech.train import learner
+from penstock.settings.explanation import default_params
 from penstock.stages.train import train_network
 
 PARAMS: Any = default_params("speech")

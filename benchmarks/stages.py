@@ -48,7 +48,7 @@ def timed(*arguments, **options):
     finally:
         work += time.perf_counter() - begun
 setattr(home, function, timed)
-from penstock.project import Workspace
+from penstock.project.workspace import Workspace
 getattr(stages, stage)(Workspace.open("mnist"))
 ended = time.perf_counter()
 print("SECONDS", json.dumps([imported - started, work, ended - imported - work]))

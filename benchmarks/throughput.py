@@ -21,13 +21,13 @@ from torch.nn import functional as F
 from hardware import describe_hardware
 from pairs import compare
 from penstock.datasets.dataset import Dataset
-from penstock.learning.augmentation import RandomShift
 from penstock.learning.learner import make_optimizer
 from penstock.learning.training import seed
-from penstock.params_help import default_params
 from penstock.pipelines.mnist import network as mnist_network
+from penstock.pipelines.mnist.augmentation import RandomShift
 from penstock.pipelines.mnist.params import Params
-from penstock.project import Workspace
+from penstock.project.workspace import Workspace
+from penstock.settings.explanation import default_params
 from penstock.stages.ingest import ingest
 from penstock.stages.train import train_network
 

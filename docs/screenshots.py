@@ -21,7 +21,7 @@ from pathlib import Path
 import requests
 from mlflow import MlflowClient
 
-from penstock.login import PREFECT, read_login
+from penstock.project.login import PREFECT, read_login
 from penstock.supervision.prefect_api import PrefectApi
 
 LOADING = 15  # seconds

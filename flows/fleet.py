@@ -12,12 +12,12 @@ from prefect.client.schemas import State
 from prefect.states import Completed, Failed
 
 from parameters import KNOWN, ROOT, AtOnce, Name, Stage, Timeouts
-from penstock.processes import end_children
-from penstock.project import Workspace
-from penstock.steps import survey
+from penstock.project.processes import end_children
+from penstock.project.workspace import Workspace
+from penstock.running.steps import survey
+from penstock.running.turn import give_up
 from penstock.supervision import TAG
 from penstock.tracking.glance import is_intact
-from penstock.turn import give_up
 from pipeline import pipeline
 
 

@@ -10,14 +10,14 @@ from typing import Any
 from prefect import tags
 
 from fleet import fleet
-from penstock.notification import take_address
-from penstock.printable import printable
-from penstock.processes import (
+from penstock.messages.printable import printable
+from penstock.project.processes import (
     INTERRUPTED,
     end_children,
     end_tidily_on_sigterm,
     end_with_parent,
 )
+from penstock.running.notification import take_address
 from penstock.supervision import TAG
 from pipeline import pipeline
 

@@ -8,9 +8,9 @@ from prefect.states import Completed
 
 from fleet import run_side_by_side
 from parameters import KNOWN, ROOT, AtOnce, Name, Timeouts
-from penstock.errors import PenstockError
-from penstock.failures import failed_before
-from penstock.steps import Step, survey
+from penstock.messages.errors import PenstockError
+from penstock.running.failures import failed_before
+from penstock.running.steps import Step, survey
 
 
 @flow(name="on-new-data", log_prints=True)

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from penstock.params_file import PARAMS_FILE, list_pipelines
-from penstock.project import find_root
+from penstock.project.workspace import find_root
+from penstock.settings.file import PARAMS_FILE, list_pipelines
 
 ROOT = find_root(Path(__file__).parent)
 KNOWN = list_pipelines(ROOT / PARAMS_FILE)

@@ -12,14 +12,14 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from parameters import ROOT, Name, Stage, Timeouts
-from penstock.errors import KilledError, PenstockError, TemporaryError
-from penstock.failures import remember_failure
-from penstock.notification import notify_of_decision, notify_of_failure
-from penstock.project import Workspace
-from penstock.repro import what_is_lost
-from penstock.runner import Runner
-from penstock.steps import Step, asking_dvc, list_stale, plan
-from penstock.turn import is_given_up, taking_turns
+from penstock.messages.errors import KilledError, PenstockError, TemporaryError
+from penstock.project.workspace import Workspace
+from penstock.running.failures import remember_failure
+from penstock.running.notification import notify_of_decision, notify_of_failure
+from penstock.running.repro import what_is_lost
+from penstock.running.runner import Runner
+from penstock.running.steps import Step, asking_dvc, list_stale, plan
+from penstock.running.turn import is_given_up, taking_turns
 from progress import Progress
 
 # Names of the states of a stage that failed: network or file system; killed; for good.

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from penstock.project import find_root
+from penstock.project.workspace import find_root
 from penstock.supervision.services import server_settings
 
 HOST = "127.0.0.1"

@@ -16,8 +16,8 @@ from prefect.utilities.processutils import setup_signal_handlers_worker
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 from ruamel.yaml import YAML
 
-from penstock.notification import keep_address, take_address
-from penstock.project import find_root
+from penstock.project.workspace import find_root
+from penstock.running.notification import keep_address, take_address
 from penstock.supervision.pool import POOL, TEMPLATE, worker_name
 
 ROOT = find_root(Path(__file__).parent)

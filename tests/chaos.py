@@ -83,11 +83,11 @@ def choose_victim(project: Project, first: int, wanted: str) -> psutil.Process |
         return next((it for it in alive if it.pid == first), None)
     below = [it for it in alive if it.pid != first]
     commands = {it: " ".join(it.cmdline()) for it in below if it.is_running()}
-    mark = "penstock.runner" if wanted == "runner" else f" {NAME}"
+    mark = "penstock.running.runner" if wanted == "runner" else f" {NAME}"
     chosen = [
         it
         for it, command in commands.items()
-        if mark in command and ("penstock.runner" in command) == (wanted == "runner")
+        if mark in command and ("penstock.running.runner" in command) == (wanted == "runner")
     ]
     return chosen[-1] if chosen else None
 

@@ -35,7 +35,7 @@ PATIENCE = 240.0  # seconds for a run: one that died is marked after 90, and hol
 # What to kill, and the words of its command line; the services are known by their process.
 VICTIMS = {
     "stage": (" penstock ", "/penstock "),
-    "runner": ("penstock.runner",),
+    "runner": ("penstock.running.runner",),
     "flow": ("prefect.engine",),
     "worker": (),
     "prefect": (),
@@ -64,7 +64,8 @@ def choose_victim(project: Project, wanted: str) -> psutil.Process | None:
         except psutil.Error:
             continue
         if any(words in command for words in VICTIMS[wanted]) and (
-            wanted != "stage" or (f" {NAME}" in command and "penstock.runner" not in command)
+            wanted != "stage"
+            or (f" {NAME}" in command and "penstock.running.runner" not in command)
         ):
             return process
     return None

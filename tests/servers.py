@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 import requests
 
-from penstock.login import PREFECT, read_login
+from penstock.project.login import PREFECT, read_login
 
 
 def free_port():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock import pipeline
+from penstock.project.imports import import_graph
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "penstock"
@@ -43,6 +44,18 @@ def test_imports_inside_penstock_are_relative():
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
             assert not any(n.split(".")[0] == "penstock" for n in names), file
+
+
+def test_what_only_one_pipeline_uses_lies_in_its_folder():
+    graph = import_graph()
+    for module in sorted(graph.modules):
+        room, _, name = module.removeprefix("penstock.").partition(".")
+        if room not in ("datasets", "learning", "evaluation") or not name:
+            continue
+        direct = graph.find_modules_that_directly_import(module)
+        users = {it.split(".")[2] for it in direct if it.startswith("penstock.pipelines.")}
+        others = [it for it in direct if not it.startswith("penstock.pipelines.")]
+        assert others or len(users) > 1, f"{module}: only {users} uses it"
 
 
 def test_no_stage_names_a_pipeline():

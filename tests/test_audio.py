@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.learning.audio import Cepstrum, LogMel, mel_filters
-from penstock.learning.audio_augmentation import (
+from penstock.pipelines.speech.audio import Cepstrum, LogMel, mel_filters
+from penstock.pipelines.speech.augmentation import (
     RandomGain,
     RandomNoise,
     RandomResample,
@@ -16,7 +16,7 @@ from penstock.learning.audio_augmentation import (
     SpecAugment,
     scale_noise,
 )
-from penstock.learning.broadcast_residual import BroadcastResNet
+from penstock.pipelines.speech.broadcast_residual import BroadcastResNet
 
 RATE = 16_000
 

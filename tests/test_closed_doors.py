@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 import requests
 
-from penstock.login import PREFECT, read_login
+from penstock.project.login import PREFECT, read_login
 from penstock.supervision import pool
 from penstock.supervision.services import alive
 from projects import client_of

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from penstock import pipeline
-from penstock.code_digests import COUNTED_FOR, NOT_COUNTED, STAGE_MODULES, digest_source
+from penstock.running.code_digests import COUNTED_FOR, NOT_COUNTED, STAGE_MODULES, digest_source
 from projects import QUICK, Project
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +24,8 @@ SCORING = ("validate", "evaluate", "register")
 DIGESTS = """
 import json, sys
 from pathlib import Path
-from penstock import code_digests, pipeline
+from penstock import pipeline
+from penstock.running import code_digests
 
 def digests():
     return {it: code_digests.stage_digests(it, Path()) for it in pipeline.names()}
@@ -69,12 +70,16 @@ PROTOCOL = "class SampleModule(Protocol):\n"
 EDITS = {
     "a comment": Edit("stages/train.py", "import json\n", "import json  # why\n", NOTHING),
     "a docstring": Edit("learning/training.py", '"""', '"""Reworded. ', NOTHING),
-    "what explains a setting": Edit("params.py", '    """Seed of', '    """The seed of', NOTHING),
-    "a limit of a setting": Edit("params.py", "Field(ge=0, le=2**31)", "Field(ge=1)", NOTHING),
+    "what explains a setting": Edit(
+        "settings/sections.py", '    """Seed of', '    """The seed of', NOTHING
+    ),
+    "a limit of a setting": Edit(
+        "settings/sections.py", "Field(ge=0, le=2**31)", "Field(ge=1)", NOTHING
+    ),
     "the report": Edit("stages/report.py", ".head(20)", ".head(21)", NOTHING),
     "the command line": addition("cli.py", "def main(", NOTHING),
     "services": addition("supervision/status.py", "def status(", NOTHING),
-    "asking DVC": addition("steps.py", "def plan(", NOTHING),
+    "asking DVC": addition("running/steps.py", "def plan(", NOTHING),
     "a protocol": Edit("pipeline.py", PROTOCOL, f"{PROTOCOL}    more: int\n", NOTHING),
     "what models are compared by": Edit(
         "pipeline.py", "span: float = 1.0", "span: float = 2.0", of(ALL, *SCORING)
@@ -85,7 +90,9 @@ EDITS = {
         "pipelines/mnist/decode.py", "def decode(", of(["mnist"], "ingest", "validate", "register")
     ),
     "a learner": addition("pipelines/ratings/train.py", "def learner(", of(["ratings"], "train")),
-    "the front end of sound": addition("learning/audio.py", "class ", of(["speech"], *MODEL)),
+    "the front end of sound": addition(
+        "pipelines/speech/audio.py", "class ", of(["speech"], *MODEL)
+    ),
     "the trainer": addition("learning/training.py", "def fit(", of(ALL, "train")),
     "figures": addition("evaluation/figures.py", "def curves(", of(ALL, "evaluate")),
     "checking": addition("stages/validate.py", "def check(", of(ALL, "validate")),
@@ -145,7 +152,7 @@ def test_the_build_of_a_library_does_not_count(touched):
 
 
 def test_what_is_no_python_is_named(fresh):
-    file = fresh.root / "src" / "penstock" / "learning" / "audio.py"
+    file = fresh.root / "src" / "penstock" / "learning" / "device.py"
     file.write_text("def broken(:\n")
     done = fresh.run("penstock", "code", "mnist", check=False)
     assert done.returncode == 1
@@ -184,7 +191,9 @@ def test_every_value_counts(one, other):
 @pytest.mark.parametrize("stage", STAGE_MODULES)
 def test_the_table_names_what_a_stage_loads_by_name(stage):
     own, loaded = STAGE_MODULES[stage]
-    files = [SOURCE.joinpath(*it.split(".")).with_suffix(".py") for it in (*own, "trained")]
+    files = [
+        SOURCE.joinpath(*it.split(".")).with_suffix(".py") for it in (*own, "learning.trained")
+    ]
     files = files if stage in ("evaluate", "register") else files[:-1]  # it loads for these two
     calls = [
         node
@@ -250,8 +259,8 @@ def test_dvc_runs_again_what_an_edit_touches_and_no_more(project):
 
 INPUTS = """
 from pathlib import Path
-from penstock.project import Workspace
-from penstock.steps import fingerprint, plan
+from penstock.project.workspace import Workspace
+from penstock.running.steps import fingerprint, plan
 (step,) = [it for it in plan(Workspace.open("mnist")) if it.stage == "train"]
 print(fingerprint(Path.cwd(), step))
 """

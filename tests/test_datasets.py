@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.datasets.profile import tables
 from penstock.datasets.splits import hash_splits
-from penstock.errors import PenstockError
+from penstock.messages.errors import PenstockError
 
 SHARES = {"validation": 0.2, "test": 0.1, "train": 0.7}
 

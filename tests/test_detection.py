@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from penstock.evaluation.detection import areas, choose_threshold, evaluate_detection
 from penstock.evaluation.grouped import (
     accuracy_by_group,
     accuracy_interval,
     group_intervals,
     share_without_exception,
 )
+from penstock.pipelines.pathology.detection import areas, choose_threshold, evaluate_detection
 
 
 def scored(seed=0, examples=300):

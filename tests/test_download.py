@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.errors import PenstockError
+from penstock.messages.errors import PenstockError
 from penstock.sources import download as module
 from penstock.sources.download import Retry, download, read_catalogue
 

@@ -12,9 +12,9 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from penstock.evaluation.comparison import score_digest
-from penstock.params_file import parse_section
 from penstock.pipelines.mnist import predict
-from penstock.project import Workspace
+from penstock.project.workspace import Workspace
+from penstock.settings.file import parse_section
 from penstock.stages.register import decide, move_aliases
 from penstock.tracking import registry, trust
 from penstock.tracking.store import connect

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from penstock.project import Workspace
+from penstock.project.workspace import Workspace
 from penstock.tracking.glance import is_intact
 from penstock.tracking.reconcile import what_is_lost
 from penstock.tracking.store import connect

@@ -18,11 +18,11 @@ import soundfile
 from PIL import Image
 
 from penstock.datasets.dataset import Dataset
-from penstock.printable import printable
-from penstock.project import Workspace
-from penstock.runner import Runner
-from penstock.steps import plan
-from penstock.turn import taking_turns
+from penstock.messages.printable import printable
+from penstock.project.workspace import Workspace
+from penstock.running.runner import Runner
+from penstock.running.steps import plan
+from penstock.running.turn import taking_turns
 from projects import Project
 from test_closed_doors import CHROMIUM, browse
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from penstock.learning.imaging import STAINS, RandomAffine, StainJitter
+from penstock.pipelines.pathology.augmentation import STAINS, RandomAffine, StainJitter
 
 
 @pytest.fixture

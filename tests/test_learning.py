@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from penstock.errors import PenstockError
-from penstock.learning.augmentation import RandomShift, shift_sideways
 from penstock.learning.loading import batches, choose_loading
 from penstock.learning.training import plan_epochs
-from penstock.params import TrainParams
-from penstock.params_help import default_params
+from penstock.messages.errors import PenstockError
+from penstock.pipelines.mnist.augmentation import RandomShift, shift_sideways
 from penstock.pipelines.mnist.network import network
 from penstock.pipelines.mnist.params import CNN, MLP
+from penstock.settings.explanation import default_params
+from penstock.settings.sections import TrainParams
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 INFO = {"image_size": [28, 28], "classes": [str(digit) for digit in range(10)]}

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from penstock.failures import failed_before, remember_failure
-from penstock.notification import WEBHOOK, notify_of_decision, notify_of_failure
-from penstock.project import Workspace
-from penstock.steps import Step
+from penstock.project.workspace import Workspace
+from penstock.running.failures import failed_before, remember_failure
+from penstock.running.notification import WEBHOOK, notify_of_decision, notify_of_failure
+from penstock.running.steps import Step
 from servers import Webhook
 
 

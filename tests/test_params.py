@@ -10,9 +10,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from penstock import pipeline
-from penstock.errors import PenstockError
-from penstock.params_file import load_params, parse_section
-from penstock.params_help import default_params, describe, schema, write_yaml
+from penstock.messages.errors import PenstockError
+from penstock.settings.explanation import default_params, describe, schema, write_yaml
+from penstock.settings.file import load_params, parse_section
 
 ROOT = Path(__file__).parent.parent
 

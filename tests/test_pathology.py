@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from penstock.datasets.dataset import Dataset
-from penstock.project import Workspace
-from penstock.repro import reproduce
-from penstock.steps import plan
+from penstock.project.workspace import Workspace
+from penstock.running.repro import reproduce
+from penstock.running.steps import plan
 from projects import finish_once
 
 pytestmark = pytest.mark.pipeline

@@ -20,12 +20,12 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from penstock.datasets import collector
 from penstock.datasets.dataset import Dataset, DatasetWriter, digest_files
-from penstock.datasets.groups import read_groups
 from penstock.datasets.profile import tables
 from penstock.datasets.splits import ranked_splits
-from penstock.errors import PenstockError
+from penstock.kinds.folders import collector
+from penstock.kinds.folders.groups import read_groups
+from penstock.messages.errors import PenstockError
 from penstock.pipelines.pathology.decode import decode, encode, open_image
 from penstock.pipelines.pathology.expectations import expectations
 from penstock.pipelines.pathology.ingest import ingest

@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 from torch import nn
 
+from penstock.commands.predict import read_options, save_binaries
 from penstock.datasets.dataset import Dataset, DatasetWriter
-from penstock.errors import PenstockError
-from penstock.evaluation.gradcam import gradcam, overlay
 from penstock.evaluation.inference import class_probabilities
+from penstock.messages.errors import PenstockError
 from penstock.pipeline import load
 from penstock.pipelines.pathology import predict as served
 from penstock.pipelines.pathology.decode import encode
 from penstock.pipelines.pathology.evaluate import evaluate
+from penstock.pipelines.pathology.gradcam import gradcam, overlay
 from penstock.pipelines.pathology.params import Evaluate
-from penstock.serving import read_options, save_binaries
 from penstock.tracking.packaging import signature
 
 SIDE = 32

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
-from penstock.errors import PenstockError
-from penstock.params_help import default_params
+from penstock.messages.errors import PenstockError
 from penstock.pipelines.pathology.network import network
 from penstock.pipelines.pathology.params import CNN, Dense, Residual
 from penstock.pipelines.pathology.train import learner
+from penstock.settings.explanation import default_params
 
 INFO = {"image_size": [64, 64], "classes": ["a", "b", "c"]}
 # The first is the published recipe: 3x3 convolutions 32, 64, 128 with bias, dense 128, classes.

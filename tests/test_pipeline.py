@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from penstock.datasets.dataset import Dataset
-from penstock.datasets.idx import read_idx, write_idx
-from penstock.errors import PenstockError
-from penstock.project import Workspace
+from penstock.messages.errors import PenstockError
+from penstock.pipelines.mnist.idx import read_idx, write_idx
+from penstock.project.workspace import Workspace
 from penstock.stages.gate import check_gate
 from projects import client_of, hashes, read, runs_of
 
@@ -110,7 +110,7 @@ def test_the_metric_train_chose_by_is_the_metric_evaluate_finds(project):
     """The validation accuracy of the last epoch, recomputed from the weights on disk."""
     script = (
         "from pathlib import Path; import pandas as pd\n"
-        "from penstock.trained import load_trained\n"
+        "from penstock.learning.trained import load_trained\n"
         "from penstock.datasets.dataset import Dataset\n"
         "from penstock.evaluation.inference import class_probabilities\n"
         "network, _ = load_trained(Path('data/mnist/model'))\n"
@@ -289,7 +289,7 @@ def test_other_settings_are_tried_without_touching_files_or_registry(project):
     tried = json.loads((scratch / "model" / "model.json").read_text())
     assert tried["params"]["model"]["channels"] == [4]
     run = max(runs_of(project), key=lambda run: run.info.start_time)
-    assert run.data.tags["penstock.overrides"] == "train.seed=3 model.channels=[4]"
+    assert run.data.tags["penstock.running.overrides"] == "train.seed=3 model.channels=[4]"
     assert run.data.params["train.seed"] == "3"
     client = client_of(project)
     assert len(client.search_model_versions("name = 'mnist'")) == 1

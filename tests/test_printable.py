@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from penstock.errors import PenstockError, TemporaryError
-from penstock.printable import printable
-from penstock.terminal import add_row, make_table
+from penstock.messages.errors import PenstockError, TemporaryError
+from penstock.messages.printable import printable
+from penstock.messages.terminal import add_row, make_table
 
 
 @given(st.text(st.characters()))

@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from penstock.evaluation.ranking import best_items, coverage, judge, pairs
-from penstock.evaluation.rating_baselines import Biases, predict_by_neighbours
-from penstock.learning.gibbs import Evidence, Prior, draw_prior
+from penstock.pipelines.ratings.baselines import Biases, predict_by_neighbours
+from penstock.pipelines.ratings.gibbs import Evidence, Prior, draw_prior
+from penstock.pipelines.ratings.ranking import best_items, coverage, judge, pairs
 
 USERS, ITEMS = 40, 25
 

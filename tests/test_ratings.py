@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
-from penstock.learning.gibbs import draw_prior
 from penstock.learning.weights import load_weights, save_weights
-from penstock.params_help import default_params
 from penstock.pipelines.ratings import train
+from penstock.pipelines.ratings.gibbs import draw_prior
 from penstock.pipelines.ratings.ingest import ingest
 from penstock.pipelines.ratings.network import network
 from penstock.pipelines.ratings.params import Bayesian, Factors, Neural, Train
 from penstock.pipelines.ratings.predict import OPTIONS, predict
 from penstock.pipelines.ratings.train import keep_at, learner
+from penstock.settings.explanation import default_params
 from projects import REAL, Project, finish_once
 
 QUICK = {"model": {"factors": 4, "samples": 10}, "train": {"max_epochs": 40}}

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
-from penstock.errors import PenstockError
-from penstock.params_help import default_params
+from penstock.messages.errors import PenstockError
 from penstock.pipelines.ratings.decode import Ids, read_numbers, read_times
 from penstock.pipelines.ratings.expectations import expectations, tables
 from penstock.pipelines.ratings.ingest import ingest
+from penstock.settings.explanation import default_params
 from penstock.stages.validate import check
 
 PARAMS = default_params("ratings")

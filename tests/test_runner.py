@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from penstock.errors import KilledError, PenstockError
-from penstock.project import Workspace
-from penstock.runner import Runner
-from penstock.steps import Step
-from penstock.turn import taking_turns
+from penstock.messages.errors import KilledError, PenstockError
+from penstock.project.workspace import Workspace
+from penstock.running.runner import Runner
+from penstock.running.steps import Step
+from penstock.running.turn import taking_turns
 from servers import within
 
 FLOWS = str(Path(__file__).parent.parent / "flows")
@@ -70,7 +70,7 @@ def test_what_a_stage_prints_is_told_and_is_no_answer(fresh, environment):
         del said[:]
         assert runner.run(much, said.append) == "ran"
         assert said[-LINES - 1 :] == [*map(str, range(LINES)), "the end"], "before the answer"
-        (process,) = [it for it in fresh.processes() if "penstock.runner" in it.cmdline()]
+        (process,) = [it for it in fresh.processes() if "penstock.running.runner" in it.cmdline()]
         process.kill()
         within(10, lambda: process.status() == psutil.STATUS_ZOMBIE)
         with pytest.raises(KilledError, match="ended with -9"):

@@ -9,11 +9,11 @@ import sys
 import pytest
 from mlflow import MlflowClient
 
-from penstock.errors import PenstockError
-from penstock.project import Workspace
-from penstock.runner import Runner
-from penstock.steps import plan
-from penstock.turn import taking_turns
+from penstock.messages.errors import PenstockError
+from penstock.project.workspace import Workspace
+from penstock.running.runner import Runner
+from penstock.running.steps import plan
+from penstock.running.turn import taking_turns
 from projects import hashes, read, runs_of
 from servers import Prefect, Webhook, answers, free_port, within
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 
-from penstock.processes import was_interrupted
+from penstock.project.processes import was_interrupted
 from penstock.supervision import TAG, pool, services
 from penstock.supervision.prefect_api import PrefectApi
 from projects import ROOT

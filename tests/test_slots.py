@@ -10,18 +10,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from penstock import slots
-from penstock.errors import PenstockError, TemporaryError
-from penstock.project import Workspace
-from penstock.slots import FOLDER, find_slots, training_slot
+from penstock.learning import slots
+from penstock.learning.slots import FOLDER, find_slots, training_slot
+from penstock.messages.errors import PenstockError, TemporaryError
+from penstock.project.workspace import Workspace
 from penstock.stages import evaluate as evaluation
 from penstock.stages import train as stage
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 HOLD = """
 import sys, time, torch
-from penstock import slots
-from penstock.processes import end_tidily_on_sigterm
+from penstock.learning import slots
+from penstock.project.processes import end_tidily_on_sigterm
 end_tidily_on_sigterm()
 slots.POLL = 0.05
 slots._cores = lambda: [0, 1]

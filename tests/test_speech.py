@@ -11,15 +11,15 @@ import soundfile
 import torch
 
 from penstock.datasets.dataset import Dataset
-from penstock.errors import PenstockError
 from penstock.learning.weights import load_weights, save_weights
-from penstock.params_file import parse_section
-from penstock.params_help import default_params
+from penstock.messages.errors import PenstockError
 from penstock.pipelines.speech.evaluate import served
 from penstock.pipelines.speech.network import network
 from penstock.pipelines.speech.params import CNN, CRNN, BCResNet
 from penstock.pipelines.speech.predict import OPTIONS, find_words, predict
 from penstock.pipelines.speech.train import learner
+from penstock.settings.explanation import default_params
+from penstock.settings.file import parse_section
 from projects import REAL, Project, finish_once
 
 QUICK = {

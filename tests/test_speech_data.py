@@ -12,14 +12,14 @@ from hypothesis.extra import numpy as hnp
 
 from penstock.datasets.dataset import Dataset, DatasetWriter, digest_files
 from penstock.datasets.profile import tables
-from penstock.errors import PenstockError
-from penstock.params_help import default_params
+from penstock.messages.errors import PenstockError
 from penstock.pipelines.speech import decode as decode_module
 from penstock.pipelines.speech.decode import centre, decode, encode, open_recording
 from penstock.pipelines.speech.expectations import expectations
 from penstock.pipelines.speech.ingest import find_speaker, ingest
 from penstock.pipelines.speech.params import Data
 from penstock.pipelines.speech.sample import sample
+from penstock.settings.explanation import default_params
 from penstock.stages.validate import check
 
 RATE, SAMPLES = 16_000, 4_000

@@ -2,8 +2,8 @@
 
 import pytest
 
-from penstock.errors import PenstockError
-from penstock.steps import survey
+from penstock.messages.errors import PenstockError
+from penstock.running.steps import survey
 
 
 @pytest.mark.pipeline

@@ -13,9 +13,9 @@ import time
 
 import pytest
 
-from penstock.errors import PenstockError
-from penstock.lockfiles import mend
-from penstock.processes import describe_process, is_gone, was_interrupted
+from penstock.messages.errors import PenstockError
+from penstock.project.processes import describe_process, is_gone, was_interrupted
+from penstock.running.lockfiles import mend
 from projects import hashes, read, runs_of
 
 
@@ -94,7 +94,7 @@ def test_who_tidies_up_is_not_interrupted_again(first):
     """Not even after Lightning has put back the handler that it found."""
     script = """
 import os, signal
-from penstock.processes import end_tidily_on_sigterm
+from penstock.project.processes import end_tidily_on_sigterm
 end_tidily_on_sigterm()
 found = signal.getsignal(signal.SIGTERM)
 try:

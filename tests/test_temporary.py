@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from penstock import cli, repro, steps
-from penstock.datasets.raw_files import list_files
-from penstock.errors import PenstockError, TemporaryError, is_temporary
-from penstock.project import Workspace
-from penstock.repro import reproduce
-from penstock.runner import Runner
+from penstock import cli
+from penstock.kinds.tables.raw_files import list_files
+from penstock.messages.errors import PenstockError, TemporaryError, is_temporary
+from penstock.project.workspace import Workspace
+from penstock.running import repro, steps
+from penstock.running.repro import reproduce
+from penstock.running.runner import Runner
+from penstock.running.steps import Step
+from penstock.running.turn import taking_turns
 from penstock.stages.ingest import ingest
-from penstock.steps import Step
-from penstock.turn import taking_turns
 from servers import free_port
 from test_download import Server, entry, hang_up, refuse, serve, write_catalogue
 

@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 from penstock.datasets.dataset import Dataset
-from penstock.errors import PenstockError
 from penstock.learning import checkpoints
 from penstock.learning.checkpoints import unfinished
 from penstock.learning.classifier import Classifier
 from penstock.learning.device import choose_device
 from penstock.learning.training import fit, seed
-from penstock.params import TrainParams
-from penstock.project import Workspace
+from penstock.messages.errors import PenstockError
+from penstock.project.workspace import Workspace
+from penstock.settings.sections import TrainParams
 from penstock.stages.train import train_network
 
 EXAMPLES = 400

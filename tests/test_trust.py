@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from penstock.errors import PenstockError
-from penstock.project import Workspace
-from penstock.serving import predict_files
+from penstock.commands.predict import predict_files
+from penstock.messages.errors import PenstockError
+from penstock.project.workspace import Workspace
 from penstock.stages.register import register
 from penstock.tracking import packaging
 from penstock.tracking.glance import is_intact

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import TEMPORARY, PenstockError, TemporaryError, raise_if_temporary
-from .processes import INTERRUPTED, end_tidily_on_sigterm, end_with_parent, run_whole
+from .messages.errors import TEMPORARY, PenstockError, TemporaryError, raise_if_temporary
+from .project.processes import INTERRUPTED, end_tidily_on_sigterm, end_with_parent, run_whole
 
 app = typer.Typer(
     name="penstock",
@@ -45,14 +45,14 @@ def run(
     params.yaml, dvc.lock and the registry stay as they are.
     """
     if settings:
-        from .overrides import run_overridden
-        from .project import find_root
+        from .project.workspace import find_root
+        from .running.overrides import run_overridden
 
         run_overridden(name, find_root(), settings, to_registry)
         return
     if to_registry:
         raise PenstockError("--register goes with -S; without it every run registers")
-    from .repro import run_pipeline
+    from .running.repro import run_pipeline
 
     run_pipeline(_open(name))
 
@@ -84,8 +84,8 @@ def crossval(
     per fold, their mean and deviation go to the terminal, to data/NAME/crossval.csv and to MLflow:
     a run for the whole, with a child per fold. Outputs, dvc.lock and registry stay as they are.
     """
-    from .crossval import crossvalidate
-    from .project import find_root
+    from .commands.crossval import crossvalidate
+    from .project.workspace import find_root
 
     crossvalidate(name, find_root(), folds, by, settings or [])
 
@@ -102,8 +102,8 @@ def flow(
     It is run by the server that PREFECT_API_URL names, or that `penstock up` started. Without one
     it starts a server for itself, which takes seconds.
     """
-    from .params_file import PARAMS_FILE, list_pipelines
-    from .project import find_root
+    from .project.workspace import find_root
+    from .settings.file import PARAMS_FILE, list_pipelines
 
     root = find_root()
     names = names or list_pipelines(root / PARAMS_FILE)
@@ -135,11 +135,11 @@ def up(
     In the background, on this machine, for this project; only what does not run yet. Servers that
     PREFECT_API_URL and MLFLOW_TRACKING_URI name are used instead.
     """
-    from .login import FOLDER
-    from .project import find_root
+    from .messages.terminal import show
+    from .project.login import FOLDER
+    from .project.workspace import find_root
     from .supervision.status import services_of
     from .supervision.up import up as start
-    from .terminal import show
 
     root = find_root()
     url = start(root, prefect_port, mlflow_port, typer.echo)
@@ -157,8 +157,8 @@ def ui(port: Annotated[int, typer.Option(help="Port of MLflow.")] = 5000) -> Non
 
     `penstock up` shows the same in the background.
     """
-    from .login import USER, read_login
-    from .project import find_root
+    from .project.login import USER, read_login
+    from .project.workspace import find_root
     from .tracking.pages import serve
 
     root = find_root()
@@ -171,7 +171,7 @@ def ui(port: Annotated[int, typer.Option(help="Port of MLflow.")] = 5000) -> Non
 @app.command(rich_help_panel="Service")
 def down() -> None:
     """Stop what `penstock up` started: flow runs, worker, MLflow, Prefect server."""
-    from .project import find_root
+    from .project.workspace import find_root
     from .supervision.down import down as stop
 
     stopped = stop(find_root())
@@ -183,9 +183,9 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what runs, what has run and how it ended, what is due, and which stages are stale."""
-    from .project import find_root
+    from .messages.terminal import show
+    from .project.workspace import find_root
     from .supervision.status import status as ask
-    from .terminal import show
 
     found = ask(find_root())
     if as_json:
@@ -202,14 +202,14 @@ def status(
 @app.command(rich_help_panel="Service")
 def deploy() -> None:
     """Apply prefect.yaml: which flows Prefect runs, and when."""
-    from .project import find_root
+    from .project.workspace import find_root
     from .supervision.deployments import deploy as apply
 
     typer.echo("\n".join(f"deployed: {name}" for name in apply(find_root())))
 
 
 def _rows_table(rows: list[dict[str, Any]]) -> Any:
-    from .terminal import add_row, make_table
+    from .messages.terminal import add_row, make_table
 
     table = make_table(*rows[0])
     for row in rows:
@@ -222,7 +222,7 @@ def _rows_table(rows: list[dict[str, Any]]) -> Any:
 def code(name: Pipeline) -> None:
     """Write a digest of the code that each stage runs: what DVC finds changed code by."""
     with _open(name).exclusive() as workspace:
-        from .code_digests import write_digests
+        from .running.code_digests import write_digests
 
         write_digests(workspace)
 
@@ -281,7 +281,7 @@ def register(name: Pipeline) -> None:
 @app.command(rich_help_panel="Sources")
 def sample(name: Pipeline) -> None:
     """Make the pipeline's sample data in data/samples/NAME: offline, the same bytes each time."""
-    from .project import find_root
+    from .project.workspace import find_root
     from .sources.sample import make_sample
 
     make_sample(name, find_root())
@@ -292,7 +292,7 @@ def download(
     name: Annotated[str, typer.Argument(help="A dataset of data/downloads.yaml.")],
 ) -> None:
     """Download a public dataset into data/downloads/NAME, resuming and checking every file."""
-    from .project import find_root
+    from .project.workspace import find_root
     from .sources.download import download as fetch
 
     root = find_root()
@@ -312,8 +312,8 @@ def clean(
 
     Never what dvc.lock needs, here or on a branch or tag, nor what a registered version needs.
     """
-    from .space import clean as measure
-    from .terminal import show
+    from .commands.clean import clean as measure
+    from .messages.terminal import show
 
     show(measure(days, remove))
     if not remove:
@@ -328,12 +328,12 @@ def params(
     ] = False,
 ) -> None:
     """Show the effective settings of a pipeline, with their meaning."""
-    from . import params_help
+    from .settings import explanation as params_help
 
     if defaults:
         typer.echo(params_help.write_yaml(name, params_help.default_params(name)))
         return
-    from .terminal import add_row, make_table, show
+    from .messages.terminal import add_row, make_table, show
 
     table = make_table("setting", "value", "meaning")
     for row in params_help.describe(_open(name).params):
@@ -352,7 +352,7 @@ def names() -> None:
 @app.command(hidden=True)
 def schema() -> None:
     """Print the JSON schema of params.yaml (kept in docs/params.schema.json)."""
-    from .params_help import schema as make
+    from .settings.explanation import schema as make
 
     typer.echo(json.dumps(make(), indent=2))
 
@@ -364,7 +364,7 @@ def runs(
 ) -> None:
     """List the pipeline's runs: when, model, metrics, registered version and aliases."""
     workspace = _open(name)
-    from .terminal import show
+    from .messages.terminal import show
     from .tracking.listing import runs_table
 
     show(runs_table(workspace, count))
@@ -394,8 +394,8 @@ def predict(
     Binary values, pictures say, are base64 in JSON.
     """
     workspace = _open(name)
-    from .serving import predict_files, save_binaries
-    from .terminal import show
+    from .commands.predict import predict_files, save_binaries
+    from .messages.terminal import show
 
     rows = predict_files(workspace, files, options or [])
     if save:
@@ -440,7 +440,7 @@ def promote(name: Pipeline, version: Version) -> None:
 
 
 def _prediction_table(rows: list[dict[str, Any]]) -> Any:
-    from .terminal import add_row, make_table
+    from .messages.terminal import add_row, make_table
 
     columns = [
         name
@@ -455,7 +455,7 @@ def _prediction_table(rows: list[dict[str, Any]]) -> Any:
 
 
 def _cell(value: Any) -> str | list[str]:
-    from .serving import binary_kind
+    from .commands.predict import binary_kind
 
     if isinstance(value, bytes):
         return f"{binary_kind(value)}, {max(1, round(len(value) / 1000))} KB"
@@ -469,7 +469,7 @@ def _is_numbers(value: Any) -> bool:
 
 
 def _open(name: str) -> Any:
-    from .project import Workspace
+    from .project.workspace import Workspace
 
     return Workspace.open(name)
 

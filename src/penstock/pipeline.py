@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from .errors import PenstockError
+from .messages.errors import PenstockError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

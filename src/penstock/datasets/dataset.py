@@ -24,8 +24,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import PenstockError
-from ..printable import printable
+from ..messages.errors import PenstockError
+from ..messages.printable import printable
 
 # What the writer finds out itself, of all that dataset.json says.
 COMPUTED = ("found", "examples", "rejected", "splits", "arrays", "tables", "digest")

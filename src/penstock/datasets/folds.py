@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from ..errors import PenstockError
+from ..messages.errors import PenstockError
 from .splits import ranked_splits
 
 GROUPS = ("group", "sha256", "id")  # what keeps examples together: the first there is

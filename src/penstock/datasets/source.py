@@ -5,7 +5,7 @@ import re
 import stat
 from pathlib import Path
 
-from ..errors import PenstockError
+from ..messages.errors import PenstockError
 
 DVC_CACHE = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$")
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from .learner import Learner
 
 if TYPE_CHECKING:
-    from ..params import TrainParams
+    from ..settings.sections import TrainParams
 
 
 class Classifier(Learner):

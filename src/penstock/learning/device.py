@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from ..errors import PenstockError
+from ..messages.errors import PenstockError
 
 
 def choose_device(wanted: Literal["auto", "cpu", "gpu", "mps"] = "auto") -> torch.device:

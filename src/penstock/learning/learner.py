@@ -7,7 +7,7 @@ from pytorch_lightning import LightningModule
 from torch import nn
 
 if TYPE_CHECKING:
-    from ..params import TrainParams
+    from ..settings.sections import TrainParams
 
 
 class Learner(LightningModule):

@@ -21,7 +21,7 @@ from .loading import IndexBatches, batches, choose_loading
 from .progress import Epoch, Progress
 
 if TYPE_CHECKING:
-    from ..params import TrainParams
+    from ..settings.sections import TrainParams
 
 
 @dataclass(frozen=True)

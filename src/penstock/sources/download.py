@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
-from ..errors import PenstockError, TemporaryError, raise_if_temporary
+from ..messages.errors import PenstockError, TemporaryError, raise_if_temporary
 from .unpack import unpack
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from ..errors import PenstockError
+from ..messages.errors import PenstockError
 
 MOST_FILES = 2_000_000
 GROWTH = 200  # times its size that an archive may unpack to

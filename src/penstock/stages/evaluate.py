@@ -13,11 +13,11 @@ from .. import pipeline
 from ..datasets.dataset import Dataset
 from ..evaluation import figures
 from ..learning.device import choose_device, compute_exactly, set_threads
+from ..learning.slots import training_slot
+from ..learning.trained import load_trained
 from ..pipeline import Evaluation
-from ..project import Workspace
-from ..slots import training_slot
+from ..project.workspace import Workspace
 from ..tracking.runs import try_complete_run
-from ..trained import load_trained
 from .report import write_report
 
 ABOUT = "about.json"

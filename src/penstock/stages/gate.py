@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.dataset import Dataset
-from ..errors import PenstockError
-from ..project import Workspace
+from ..messages.errors import PenstockError
+from ..project.workspace import Workspace
 
 GATE = "gate.json"
 FAILED = "validation-failed.json"

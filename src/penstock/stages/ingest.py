@@ -3,7 +3,7 @@
 from .. import pipeline
 from ..datasets.dataset import Dataset, DatasetWriter
 from ..datasets.source import check_files, check_source
-from ..project import Workspace
+from ..project.workspace import Workspace
 
 
 def ingest(workspace: Workspace) -> Dataset:

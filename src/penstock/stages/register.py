@@ -10,10 +10,10 @@ import pandas as pd
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
-from ..errors import PenstockError
 from ..evaluation.comparison import compare, score_digest
 from ..learning.weights import read_description
-from ..project import Workspace
+from ..messages.errors import PenstockError
+from ..project.workspace import Workspace
 from ..tracking import registry, trust
 from ..tracking.packaging import package_model, predict_fresh
 from ..tracking.registry import ModelVersion

@@ -8,9 +8,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..datasets.dataset import Dataset
-from ..params_help import describe
-from ..printable import printable
-from ..project import Workspace
+from ..messages.printable import printable
+from ..project.workspace import Workspace
+from ..settings.explanation import describe
 
 
 def write_report(workspace: Workspace, failed_validation: Path | None = None) -> None:

@@ -14,10 +14,10 @@ from ..datasets.dataset import Dataset, digest_files
 from ..learning.checkpoints import unfinished
 from ..learning.device import choose_device
 from ..learning.progress import Epoch
+from ..learning.slots import training_slot
 from ..learning.training import Training, fit, seed
 from ..learning.weights import DESCRIPTION, save_weights
-from ..project import Workspace
-from ..slots import training_slot
+from ..project.workspace import Workspace
 from ..tracking.runs import recorded_run, try_complete_run
 from .gate import check_gate
 

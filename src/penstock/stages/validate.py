@@ -14,11 +14,11 @@ import pandas as pd
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
-from ..errors import PenstockError
+from ..messages.errors import PenstockError
+from ..messages.printable import printable
+from ..messages.terminal import add_row, make_table, show
 from ..pipeline import Expectation
-from ..printable import printable
-from ..project import Workspace
-from ..terminal import add_row, make_table, show
+from ..project.workspace import Workspace
 from .gate import open_gate, shut_gate, write_gate
 from .report import write_report
 

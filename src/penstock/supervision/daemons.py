@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import requests
 
-from ..errors import PenstockError
-from ..login import FOLDER
-from ..notification import WEBHOOK
-from ..processes import GRACE
+from ..messages.errors import PenstockError
+from ..project.login import FOLDER
+from ..project.processes import GRACE
+from ..running.notification import WEBHOOK
 from .services import Service, lives
 
 START_WAIT = 90.0  # seconds a service has to answer; it takes some ten on a busy machine

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..errors import PenstockError
+from ..messages.errors import PenstockError
 from .pool import prepare
 from .prefect_api import PrefectApi, api_url
 from .services import environment

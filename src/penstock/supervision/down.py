@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..notification import forget_address
+from ..running.notification import forget_address
 from .daemons import ask_to_end, end, end_service, kill, remaining
 from .services import (
     SERVER,

@@ -8,8 +8,8 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter, Retry
 
-from ..errors import PenstockError
-from ..login import PREFECT
+from ..messages.errors import PenstockError
+from ..project.login import PREFECT
 from .services import SERVER, alive, environment
 
 PATIENCE = 30  # seconds for an answer

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import psutil
 from filelock import FileLock, Timeout
 
-from ..errors import PenstockError
-from ..login import FOLDER, PREFECT, private_folder, read_login
+from ..messages.errors import PenstockError
+from ..project.login import FOLDER, PREFECT, private_folder, read_login
 
 SERVER, TRACKING, WORKER = "prefect", "mlflow", "worker"
 MARK = "PENSTOCK_WORKER_OF"  # the project, in the environment of its worker and all below that

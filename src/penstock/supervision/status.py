@@ -4,8 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..errors import PenstockError
-from ..params_file import PARAMS_FILE, list_pipelines
+from ..messages.errors import PenstockError
+from ..settings.file import PARAMS_FILE, list_pipelines
 from .pool import POOL, is_online
 from .prefect_api import PrefectApi, api_url
 from .services import SERVER, TRACKING, WORKER, load
@@ -116,7 +116,7 @@ def _runs(api: PrefectApi, names: dict[str, str]) -> list[dict[str, Any]]:
 
 def _stages(root: Path) -> list[dict[str, Any]]:
     """Which stages of each pipeline are stale, or why nobody can tell."""
-    from ..steps import survey  # DVC: half a second
+    from ..running.steps import survey  # DVC: half a second
 
     return [
         {"pipeline": name, "stale": [], "error": str(stale)}

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..errors import PenstockError
-from ..login import FOLDER
-from ..notification import keep_address
+from ..messages.errors import PenstockError
+from ..project.login import FOLDER
+from ..running.notification import keep_address
 from .daemons import answers, check_port, end_service, start, wait_until
 from .deployments import apply_deployments
 from .pool import HEARTBEAT, is_online, prepare, worker_name

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from ..datasets.dataset import digest_files
-from ..project import Workspace
+from ..project.workspace import Workspace
 from .runs import MODEL_TAG
 from .store import connect, experiment_id
 

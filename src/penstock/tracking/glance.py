@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..project import Workspace
+from ..project.workspace import Workspace
 from .records import BUNDLE_TAG, entry, entry_difference, has_recorded_files, read_record
 
 CHALLENGER, CHAMPION = "challenger", "champion"

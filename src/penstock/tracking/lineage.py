@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from ..project import Workspace
+from ..project.workspace import Workspace
 
 LIBRARIES = (
     "torch",

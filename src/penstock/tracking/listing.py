@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from mlflow.entities import Run
 from rich.table import Table
 
+from ..messages.terminal import add_row, make_table
 from ..pipeline import PredictModule, load
-from ..project import Workspace
-from ..terminal import add_row, make_table
+from ..project.workspace import Workspace
 from .runs import complete_run, list_runs
 from .store import connect, tracking_uri
 

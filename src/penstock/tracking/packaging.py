@@ -17,10 +17,10 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
 from ..datasets.dataset import digest_files
-from ..errors import PenstockError
-from ..imports import PACKAGE, import_graph
 from ..learning.weights import DESCRIPTION, WEIGHTS
+from ..messages.errors import PenstockError
 from ..pipeline import PredictModule
+from ..project.imports import PACKAGE, import_graph
 
 SOURCE = Path(__file__).parent.parent
 ALWAYS = ("mlflow", "numpy", "pandas")
@@ -65,7 +65,7 @@ def import_closure(name: str) -> tuple[list[str], list[str]]:
     graph = import_graph()
     roots = [f"pipelines.{name}.{part}" for part in ("params", "network", "predict")]
     found: set[str] = set()
-    for root in ("trained", *roots):
+    for root in ("learning.trained", *roots):
         found |= {f"{PACKAGE}.{root}"} | graph.find_upstream_modules(f"{PACKAGE}.{root}")
     inside = {module for module in found if module.split(".")[0] == PACKAGE}
     parents = {

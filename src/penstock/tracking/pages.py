@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import PenstockError
-from ..login import PREFECT as LOGIN
-from ..login import read_login
-from ..project import find_root
+from ..messages.errors import PenstockError
+from ..project.login import PREFECT as LOGIN
+from ..project.login import read_login
+from ..project.workspace import find_root
 from .store import connect, tracking_uri
 
 if TYPE_CHECKING:

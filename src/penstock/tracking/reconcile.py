@@ -7,8 +7,8 @@ import json
 
 from mlflow import MlflowClient
 
-from ..processes import is_gone
-from ..project import Workspace
+from ..project.processes import is_gone
+from ..project.workspace import Workspace
 from .registry import CHALLENGER, CHAMPION, get_alias, has_files
 from .store import connect, experiment_id
 from .trust import difference, find_version

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ..login import FOLDER, private_folder, write_private
+from ..project.login import FOLDER, private_folder, write_private
 
 BUNDLE_TAG = "penstock.bundle_sha256"
 TEST_TAG = "penstock.test_digest"

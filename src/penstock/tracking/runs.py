@@ -19,10 +19,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from ..datasets.dataset import Dataset as PenstockDataset
 from ..datasets.dataset import digest_files
 from ..learning.weights import read_description, weights_sha256
-from ..params_help import describe
-from ..printable import printable
-from ..processes import describe_process
-from ..project import Workspace
+from ..messages.printable import printable
+from ..project.processes import describe_process
+from ..project.workspace import Workspace
+from ..settings.explanation import describe
 from .lineage import lineage_tags
 from .reconcile import PROCESS_TAG, end_dead_runs
 from .store import connect, experiment_id, write_apart

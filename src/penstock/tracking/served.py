@@ -23,7 +23,7 @@ class ServedModel(PythonModel):
         """Import the packaged code and rebuild the network."""
         bundle = Path(context.artifacts["bundle"])
         package = import_packaged(bundle / "code")
-        trained = importlib.import_module(f"{package.__name__}.trained")
+        trained = importlib.import_module(f"{package.__name__}.learning.trained")
         self.network, self.description = trained.load_trained(bundle)
         name = self.description["pipeline"]
         self.module = importlib.import_module(f"{package.__name__}.pipelines.{name}.predict")

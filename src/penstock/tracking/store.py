@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from filelock import FileLock
 
-from ..errors import PenstockError, TemporaryError, is_temporary
+from ..messages.errors import PenstockError, TemporaryError, is_temporary
 
 # An unreachable server must not hold up a training: seconds, not MLflow's minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ..project import Workspace
+from ..project.workspace import Workspace
 from .listing import run_link
 from .registry import CHAMPION, get_alias
 from .store import connect

@@ -20,9 +20,9 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
-from ..errors import PenstockError
-from ..printable import printable
-from ..project import Workspace
+from ..messages.errors import PenstockError
+from ..messages.printable import printable
+from ..project.workspace import Workspace
 from .records import file_names, read_record, record_file, write_record
 from .registry import (
     CHAMPION,

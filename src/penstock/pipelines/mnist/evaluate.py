@@ -11,8 +11,8 @@ from ...evaluation import figures, metrics
 from ...evaluation.classification import evaluate_classes
 from ...evaluation.inference import class_probabilities
 from ...evaluation.predictions import as_predictions, outcome
-from ...learning.augmentation import shift_sideways
 from ...pipeline import Evaluation
+from .augmentation import shift_sideways
 from .params import Params
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ...datasets.dataset import DatasetWriter
-from ...datasets.idx import find_idx, read_idx
 from ...datasets.splits import hash_splits
-from ...errors import PenstockError
+from ...messages.errors import PenstockError
 from .decode import SIDE
+from .idx import find_idx, read_idx
 from .params import Params
 
 FILES = {"test": "t10k", "train": "train"}  # the test split first: an image in both stays there

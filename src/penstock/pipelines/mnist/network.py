@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ...errors import PenstockError
 from ...learning.convolution import conv_blocks, dense_blocks
+from ...messages.errors import PenstockError
 
 if TYPE_CHECKING:
     from .params import CNN, MLP

@@ -4,7 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...params import Count, Limits, PipelineParams, RegisterParams, Section, Share, TrainParams
+from ...settings.sections import (
+    Count,
+    Limits,
+    PipelineParams,
+    RegisterParams,
+    Section,
+    Share,
+    TrainParams,
+)
 
 DIGITS = [str(digit) for digit in range(10)]
 

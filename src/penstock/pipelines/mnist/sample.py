@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from ...datasets.idx import write_idx
+from .idx import write_idx
 
 TEST_SHARE = 0.2
 

@@ -6,8 +6,8 @@ import numpy as np
 from torch import nn
 
 from ...datasets.dataset import Dataset
-from ...learning.augmentation import RandomShift
 from ...learning.classifier import Classifier
+from .augmentation import RandomShift
 
 if TYPE_CHECKING:
     from .params import Params

@@ -9,14 +9,15 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from ...datasets.dataset import Dataset
-from ...errors import PenstockError
-from ...evaluation import detection, figures
+from ...evaluation import figures
 from ...evaluation.classification import evaluate_classes
-from ...evaluation.gradcam import gradcam, overlay
 from ...evaluation.grouped import accuracy_by_group
 from ...evaluation.inference import class_probabilities
 from ...evaluation.predictions import as_predictions, outcome
+from ...messages.errors import PenstockError
 from ...pipeline import Evaluation
+from . import detection
+from .gradcam import gradcam, overlay
 from .params import Evaluate, Params
 
 COLOURS = ["red", "green", "blue"]

@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from ...datasets.class_folders import list_class_folders, usable_classes
-from ...datasets.collector import Collector
 from ...datasets.dataset import DatasetWriter
-from ...datasets.examples import Example, read_example
-from ...datasets.groups import not_there, read_groups
 from ...datasets.splits import group_splitter
+from ...kinds.folders.class_folders import list_class_folders, usable_classes
+from ...kinds.folders.collector import Collector
+from ...kinds.folders.examples import Example, read_example
+from ...kinds.folders.groups import not_there, read_groups
 from .decode import open_image
 from .params import Data, Params
 

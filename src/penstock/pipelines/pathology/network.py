@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...errors import PenstockError
 from ...learning.convolution import conv_blocks
+from ...messages.errors import PenstockError
 
 if TYPE_CHECKING:
     from .params import CNN, Dense, Residual

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from ...evaluation.gradcam import gradcam, overlay
 from ...evaluation.inference import class_probabilities
 from ...evaluation.predictions import ACCURACY, CLASS_OUTPUTS, as_predictions
 from ...evaluation.predictions import outcome as outcome
 from .decode import decode, encode
+from .gradcam import gradcam, overlay
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset

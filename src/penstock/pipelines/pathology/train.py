@@ -7,7 +7,7 @@ from torch import nn
 
 from ...datasets.dataset import Dataset
 from ...learning.classifier import Classifier
-from ...learning.imaging import RandomAffine, StainJitter
+from .augmentation import RandomAffine, StainJitter
 
 if TYPE_CHECKING:
     from .network import TileNetwork

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...datasets.delimited import (
+from ...kinds.tables.delimited import (
     Block,
     Layout,
     Reject,
@@ -11,8 +11,8 @@ from ...datasets.delimited import (
     read_parquet,
     sniff,
 )
-from ...datasets.raw_files import RawFile
-from ...errors import PenstockError
+from ...kinds.tables.raw_files import RawFile
+from ...messages.errors import PenstockError
 
 ALIASES = {
     "user": ("user_id", "userid", "user", "uid", "customer_id"),

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from ...datasets.dataset import Dataset
-from ...evaluation import figures, ranking
+from ...evaluation import figures
 from ...evaluation.grouped import group_intervals
-from ...evaluation.rating_baselines import Biases, predict_by_neighbours
 from ...pipeline import Evaluation
+from . import ranking
+from .baselines import Biases, predict_by_neighbours
 from .network import Recommender
 from .params import Params
 from .predict import outcome, rank_items, rate_pairs

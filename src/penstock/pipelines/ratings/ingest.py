@@ -11,9 +11,9 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from ...datasets.dataset import DatasetWriter
-from ...datasets.delimited import Block, Reject, read_delimited, sniff
-from ...datasets.raw_files import RawFile, list_files
-from ...errors import PenstockError
+from ...kinds.tables.delimited import Block, Reject, read_delimited, sniff
+from ...kinds.tables.raw_files import RawFile, list_files
+from ...messages.errors import PenstockError
 from .columns import ALIASES, look, match_columns, read_columns
 from .decode import Ids, decode_rows, read_numbers
 from .params import Data, Params

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...learning.vocabulary import Vocabulary
+from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...params import (
+from ...settings.sections import (
     Count,
     Limits,
     PipelineParams,

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ...datasets.delimited import Block, Reject
-from ...datasets.raw_files import RawFile, list_files
-from ...errors import PenstockError
-from ...evaluation.ranking import best_items, pairs
+from ...kinds.tables.delimited import Block, Reject
+from ...kinds.tables.raw_files import RawFile, list_files
+from ...messages.errors import PenstockError
 from ...pipeline import Score
 from .columns import look, match_columns, read_columns
 from .network import Recommender
+from .ranking import best_items, pairs
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset

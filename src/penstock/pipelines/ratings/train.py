@@ -7,9 +7,9 @@ import torch
 from pytorch_lightning import LightningModule
 
 from ...datasets.dataset import Dataset
-from ...learning.gibbs import Evidence, draw_precision, draw_prior
 from ...learning.learner import Learner
 from ...learning.training import plan_epochs
+from .gibbs import Evidence, draw_precision, draw_prior
 
 if TYPE_CHECKING:
     from .network import BayesianFactorization, Recommender

@@ -15,9 +15,9 @@ from ...evaluation.classification import evaluate_classes
 from ...evaluation.grouped import accuracy_by_group, accuracy_interval
 from ...evaluation.inference import class_probabilities
 from ...evaluation.predictions import as_predictions, outcome
-from ...learning.audio import as_float
-from ...learning.audio_augmentation import scale_noise
 from ...pipeline import Evaluation
+from .audio import as_float
+from .augmentation import scale_noise
 from .decode import encode
 from .network import KeywordNetwork
 from .params import Params

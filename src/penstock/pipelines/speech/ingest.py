@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...datasets.class_folders import list_class_folders, usable_classes
-from ...datasets.collector import Collector
 from ...datasets.dataset import DatasetWriter
-from ...datasets.examples import Example, read_example
-from ...datasets.groups import not_there, read_groups
 from ...datasets.splits import Splitter, group_splitter, hash_splits
-from ...errors import PenstockError, raise_if_temporary
+from ...kinds.folders.class_folders import list_class_folders, usable_classes
+from ...kinds.folders.collector import Collector
+from ...kinds.folders.examples import Example, read_example
+from ...kinds.folders.groups import not_there, read_groups
+from ...messages.errors import PenstockError, raise_if_temporary
 from .decode import centre, open_recording
 from .params import RATE, Data, Params
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ...errors import PenstockError
-from ...learning.audio import Cepstrum, LogMel
-from ...learning.broadcast_residual import BroadcastResNet
 from ...learning.convolution import conv_blocks
+from ...messages.errors import PenstockError
+from .audio import Cepstrum, LogMel
+from .broadcast_residual import BroadcastResNet
 
 if TYPE_CHECKING:
     from .params import CNN, CRNN, BCResNet, Model

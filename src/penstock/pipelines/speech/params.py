@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ...params import (
+from ...settings.sections import (
     Count,
     Limits,
     PipelineParams,

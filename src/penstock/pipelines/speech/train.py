@@ -7,14 +7,8 @@ import torch
 from torch import nn
 
 from ...datasets.dataset import Dataset
-from ...learning.audio_augmentation import (
-    RandomGain,
-    RandomNoise,
-    RandomResample,
-    RandomWarp,
-    SpecAugment,
-)
 from ...learning.classifier import Classifier
+from .augmentation import RandomGain, RandomNoise, RandomResample, RandomWarp, SpecAugment
 
 if TYPE_CHECKING:
     from .network import KeywordNetwork

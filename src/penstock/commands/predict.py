@@ -1,0 +1,142 @@
+"""Predictions of the champion, for files named on the command line, by its own code throughout."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ..messages.errors import PenstockError
+from ..messages.printable import printable
+from ..project.workspace import Workspace
+from ..tracking.registry import CHAMPION, get_alias
+from ..tracking.store import connect
+from ..tracking.trust import load_trusted
+
+if TYPE_CHECKING:
+    from ..pipeline import PredictModule
+
+PNG = b"\x89PNG"
+LONGEST = 200  # bytes of an input's name that are kept; a file name may have 255
+
+
+def predict_files(
+    workspace: Workspace, files: list[Path], settings: list[str]
+) -> list[dict[str, Any]]:
+    """Predict each file with the registered champion.
+
+    Args:
+        workspace: of the pipeline.
+        files: raw inputs.
+        settings: `name=value` for options of the pipeline, the value in YAML.
+
+    Returns:
+        A record per input: file, model, inputs that are text, and the pipeline's predictions.
+
+    Raises:
+        PenstockError: there is no champion or no such option, or a file is missing or has no rows.
+    """
+    for file in files:
+        if not file.is_file():
+            found = "a folder" if file.is_dir() else "nothing there"
+            raise PenstockError(f"{file}: {found}; expected a file; check the path")
+    client = connect(workspace.root)
+    champion = get_alias(client, workspace.name, CHAMPION)
+    if champion is None:
+        raise PenstockError(
+            f"{workspace.name}: no champion in the registry; `penstock run {workspace.name}` "
+            "trains and registers one"
+        )
+    model = load_trusted(workspace.root, client, champion)
+    module: PredictModule = model.unwrap_python_model().module
+    options = read_options(workspace.name, module.OPTIONS, settings)
+    with _passing_on_errors():
+        parts = [module.read_input(file).assign(file=str(file)) for file in files]
+    inputs = pd.concat(parts, ignore_index=True)
+    if inputs.empty:
+        raise PenstockError(f"{files[0]}: no rows; expected at least one to predict")
+    readable = _readable(inputs)
+    asked = inputs.loc[readable, list(module.INPUTS)]
+    answers: Any = pd.DataFrame(columns=list(module.OUTPUTS), dtype=object)
+    if len(asked):
+        answers = model.predict(asked.reset_index(drop=True), params=options or None)
+    answers = answers.astype(object).set_axis(asked.index).reindex(inputs.index)
+    if not readable.all():
+        answers.loc[~readable, "error"] = inputs["error"]
+    texts = [name for name, kind in module.INPUTS.items() if kind.endswith("string")]
+    about = inputs[["file"]].assign(model=f"{workspace.name} v{champion.version}")
+    shown = pd.concat([about, inputs[texts], answers], axis=1).astype(object)
+    records: list[dict[str, Any]] = shown.where(shown.notna(), None).to_dict("records")
+    return records
+
+
+def _readable(inputs: pd.DataFrame) -> pd.Series:
+    """Which inputs can be given to the model: of the others `error` says what is wrong."""
+    if "error" not in inputs:
+        return pd.Series(True, inputs.index)
+    return inputs["error"].fillna("") == ""
+
+
+@contextmanager
+def _passing_on_errors() -> Iterator[None]:
+    """Pass on what a model's own code says is wrong with an input: its PenstockError is another."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != PenstockError.__name__:
+            raise
+        raise PenstockError(*str(error).split("\n")) from None
+
+
+def read_options(name: str, known: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """Read options from `name=value` as they stand on the command line.
+
+    Raises:
+        PenstockError: no such option, or a value that is not of its type.
+    """
+    options: dict[str, Any] = {}
+    for setting in settings:
+        option, equals, text = setting.partition("=")
+        if option not in known:
+            there = f"there is: {', '.join(known)}" if known else f"{name} takes none"
+            raise PenstockError(f"-o {setting}: no such option; {there}")
+        default = known[option]
+        try:
+            value = YAML(typ="safe").load(text) if equals else None
+        except YAMLError:
+            value = None
+        if type(value) is int and type(default) is float:
+            value = float(value)
+        if type(value) is not type(default):
+            kind = type(default).__name__
+            raise PenstockError(
+                f"-o {setting}: expected {option}= and a {kind}, {json.dumps(default)} say"
+            )
+        options[option] = value
+    return options
+
+
+def save_binaries(rows: list[dict[str, Any]], folder: Path) -> None:
+    """Write each binary value of each record to a file: FOLDER/<stem of the input>.<column>.png."""
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[Path] = set()
+    for row in rows:
+        for column, value in row.items():
+            if not isinstance(value, bytes):
+                continue
+            stem = printable(Path(row["file"]).stem).encode()[:LONGEST].decode(errors="ignore")
+            stems = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
+            suffix = f"{column}.{binary_kind(value)}"
+            file = next(it for stem in stems if (it := folder / f"{stem}.{suffix}") not in taken)
+            taken.add(file)
+            file.write_bytes(value)
+
+
+def binary_kind(value: bytes) -> str:
+    """What a binary value is, as the end of a file name."""
+    return "png" if value.startswith(PNG) else "bin"

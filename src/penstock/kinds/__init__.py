@@ -1,0 +1,1 @@
+"""What pipelines of one kind of data share."""

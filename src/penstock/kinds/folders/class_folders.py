@@ -1,0 +1,128 @@
+"""The files of a source that has one folder per class: each is named, or why it is not taken."""
+
+import os
+import stat
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...datasets.source import is_utf8, leads_out
+from ...messages.errors import PenstockError, raise_if_temporary
+from .examples import Example, Read
+
+
+@dataclass
+class ClassFolders:
+    """What a source holds, by paths relative to it.
+
+    Attributes:
+        files: class folder -> its files, at any depth; a folder without files has an empty list.
+        rejected: path and reason of each file or folder that is not looked into.
+    """
+
+    files: dict[str, list[str]] = field(default_factory=dict)
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+
+    def all_files(self) -> list[str]:
+        """The files of all class folders, by name."""
+        return sorted(file for part in self.files.values() for file in part)
+
+
+def list_class_folders(source: Path, ignored: tuple[str, ...] = ()) -> ClassFolders:
+    """List the files of every class folder, in the order of their names; opens none of them.
+
+    Hidden files and folders are passed over, and so are those at the top that are `ignored`.
+    """
+    found = ClassFolders()
+    inside = source.resolve()
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        names = _names(source, folder, found)
+        for name in names:
+            path = f"{folder}/{name}" if folder else name
+            if name.startswith(".") or path in ignored:
+                continue
+            reason, is_folder = _judge(source / path, inside)
+            if not (reason or is_folder or folder):
+                reason = "not in a class folder"
+            if reason:
+                found.rejected.append((path, reason))
+            elif is_folder:
+                pending.append(path)
+                if not folder:
+                    found.files[path] = []
+            else:
+                found.files[path.split("/")[0]].append(path)
+    found.files = {name: sorted(files) for name, files in sorted(found.files.items())}
+    found.rejected.sort()
+    return found
+
+
+def usable_classes(source: Path, found: ClassFolders, read: Read, kind: str) -> list[str]:
+    """List the classes, before all files are decoded: labels are numbers from the first row on.
+
+    A folder in which no file can be taken is no class, and joins what is rejected in `found`.
+
+    Args:
+        source: the folder that holds the class folders.
+        found: what it holds.
+        read: a file -> an example, or why it is none.
+        kind: what a file is to be, `image` say.
+
+    Raises:
+        PenstockError: fewer than two classes.
+    """
+    classes = [
+        name
+        for name, files in found.files.items()
+        if any(isinstance(read(source / file), Example) for file in files)
+    ]
+    found.rejected += [
+        (name, f"class folder with no {kind}") for name in found.files if name not in classes
+    ]
+    if len(classes) < 2:
+        raise PenstockError(
+            f"{source}: {len(classes)} folders with {kind}s ({', '.join(classes) or 'none'}); "
+            f"expected at least two, one per class; sort the {kind}s into a folder per class, or "
+            "set `source` in params.yaml to the folder that has those"
+        )
+    return classes
+
+
+def _names(source: Path, folder: str, found: ClassFolders) -> list[str]:
+    try:
+        return sorted(os.listdir(source / folder))  # noqa: PTH208  (names, not paths)
+    except OSError as error:
+        raise_if_temporary(error, source / folder)
+        found.rejected.append((folder or ".", f"cannot be read: {error.strerror}"))
+        found.files.pop(folder, None)
+        return []
+
+
+def _judge(path: Path, inside: Path) -> tuple[str, bool]:
+    """Why a file or folder is not taken (empty if it is), and whether it is a folder."""
+    if unfit := _why_unfit(path.name):
+        return f"its name {unfit}; rename it", False
+    try:
+        linked = path.is_symlink()
+        mode = path.stat().st_mode  # of what it leads to
+        if linked and leads_out(path, inside):
+            return "a link out of the source", False
+    except FileNotFoundError:
+        return "a broken link", False
+    except OSError as error:
+        raise_if_temporary(error, path)
+        return f"cannot be read: {error.strerror}", False
+    if stat.S_ISDIR(mode):
+        # Not followed: links can run in circles.
+        return ("a link to a folder; put the files themselves there" if linked else ""), True
+    return ("" if stat.S_ISREG(mode) else "neither a file nor a folder"), False
+
+
+def _why_unfit(name: str) -> str:
+    """Why a name cannot be the id of an example, which tables hold; empty if it can."""
+    if not is_utf8(name):
+        return "is not UTF-8"
+    controls = {"Cc", "Zl", "Zp"} & {unicodedata.category(letter) for letter in name}
+    return "has control characters" if controls else ""

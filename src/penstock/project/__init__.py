@@ -1,0 +1,1 @@
+"""The project at hand: its folders, its code, its login, its processes."""

@@ -1,0 +1,1 @@
+"""params.yaml: the types of settings, reading them, explaining them."""
