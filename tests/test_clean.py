@@ -42,7 +42,7 @@ def test_clean_shows_and_removes_what_nothing_needs(project):
         dataset = client.get_run(version.run_id).data.tags["penstock.dataset_dvc"]
         cached = project.root / ".dvc" / "cache" / "files" / "md5" / dataset[:2] / dataset[2:]
         assert cached.exists(), "and what it was made from"
-    (tried,) = [run for run in runs_of(project) if "penstock.running.overrides" in run.data.tags]
+    (tried,) = [run for run in runs_of(project) if "penstock.overrides" in run.data.tags]
     assert client.list_artifacts(tried.info.run_id) == []
     assert "removed by" in tried.data.tags["penstock.artifacts"]
     assert "test/accuracy" in tried.data.metrics, "numbers stay"

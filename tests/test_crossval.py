@@ -171,16 +171,16 @@ def test_crossval_is_a_run_with_a_child_per_fold_and_touches_nothing_else(projec
     assert "mean ± std" in done.stdout
 
     runs = runs_of(project)
-    (parent,) = [run for run in runs if "penstock.commands.crossval" in run.data.tags]
+    (parent,) = [run for run in runs if "penstock.crossval" in run.data.tags]
     children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    children.sort(key=lambda run: run.data.tags["penstock.commands.crossval.fold"])
-    assert [run.data.tags["penstock.commands.crossval.fold"] for run in children] == ["1", "2"]
+    children.sort(key=lambda run: run.data.tags["penstock.crossval.fold"])
+    assert [run.data.tags["penstock.crossval.fold"] for run in children] == ["1", "2"]
     assert len(runs) == 4, "these three and that of the real model"
-    assert parent.data.tags["penstock.commands.crossval"] == "2 folds by sha256"
+    assert parent.data.tags["penstock.crossval"] == "2 folds by sha256"
     assert {run.info.status for run in runs} == {"FINISHED"}
     for run in (parent, *children):
         assert run.data.params["train.seed"] == "3"
-        assert run.data.tags["penstock.running.overrides"] == "train.seed=3"
+        assert run.data.tags["penstock.overrides"] == "train.seed=3"
 
     accuracies = [run.data.metrics["test/accuracy"] for run in children]
     metrics = parent.data.metrics

@@ -289,7 +289,7 @@ def test_other_settings_are_tried_without_touching_files_or_registry(project):
     tried = json.loads((scratch / "model" / "model.json").read_text())
     assert tried["params"]["model"]["channels"] == [4]
     run = max(runs_of(project), key=lambda run: run.info.start_time)
-    assert run.data.tags["penstock.running.overrides"] == "train.seed=3 model.channels=[4]"
+    assert run.data.tags["penstock.overrides"] == "train.seed=3 model.channels=[4]"
     assert run.data.params["train.seed"] == "3"
     client = client_of(project)
     assert len(client.search_model_versions("name = 'mnist'")) == 1

@@ -56,7 +56,7 @@ def crossvalidate(
         from ..tracking.runs import opened_run
 
         check_gate(workspace, dataset)
-        tagged = replace(workspace, tags=(("penstock.commands.crossval", dealt.description), *tags))
+        tagged = replace(workspace, tags=(("penstock.crossval", dealt.description), *tags))
         with opened_run(tagged) as run:
             if run.run_id:
                 tags += (("mlflow.parentRunId", run.run_id),)
@@ -67,7 +67,7 @@ def crossvalidate(
                 part = replace(
                     workspace,
                     folder=scratch / f"fold-{number}",
-                    tags=(("penstock.commands.crossval.fold", str(number)), *tags),
+                    tags=(("penstock.crossval.fold", str(number)), *tags),
                 )
                 rows.append({"fold": number, **_run_fold(part, dataset, fold)})
             results = pd.DataFrame(rows)

@@ -61,7 +61,7 @@ def overridden(name: str, root: Path, settings: list[str]) -> PipelineParams:
 
 def run_tags(settings: list[str]) -> tuple[tuple[str, str], ...]:
     """What tells a run with other settings from those of params.yaml."""
-    return (("penstock.running.overrides", " ".join(settings)),) if settings else ()
+    return (("penstock.overrides", " ".join(settings)),) if settings else ()
 
 
 def override(section: dict[str, Any], setting: str) -> None:
