@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
-from penstock.evaluation.comparison import score_digest
+from penstock.evaluation.comparison import exam_digest, score_digest
 from penstock.pipelines.mnist import predict
 from penstock.project.workspace import Workspace
 from penstock.settings.file import parse_section
@@ -77,14 +77,14 @@ class Registry:
         self.client.log_artifact(run.run_id, str(file), "evaluation")
         self.client.log_text(run.run_id, "", "model/MLmodel")
         self.client.log_metric(run.run_id, "test/accuracy", float(correct.mean()))
-        score = score_digest(predict.SCORE, predict.outcome)
-        tags = {registry.TEST_TAG: digest, registry.SCORE_TAG: score}
+        score = score_digest(predict.interface({}).score, predict.outcome)
+        tags = {registry.EXAM_TAG: exam_digest(exam(digest)), registry.SCORE_TAG: score}
         version = self.client.create_model_version(
             self.name, f"{run.artifact_uri}/model", run.run_id, tags=tags
         )
         trust.record(self.folder, version, {}, trust.digest(file))
         champion = registry.get_alias(self.client, self.name, registry.CHAMPION)
-        decided = decide(self.workspace, self.client, version, champion, {}, scores, None)
+        decided = decide(self.workspace, self.client, version, champion, {}, scores, exam("d1"))
         move_aliases(self.client, version, champion, decided["decision"])
         return decided
 
@@ -94,6 +94,11 @@ def models(client, tmp_path) -> Iterator[Registry]:
     made = Registry(client, "mnist", tmp_path)
     yield made
     client.delete_registered_model("mnist")
+
+
+def exam(name: str) -> pd.DataFrame:
+    """Questions of a test split."""
+    return pd.DataFrame({"id": [name]})
 
 
 def right(wrong: int) -> np.ndarray:
@@ -189,7 +194,7 @@ def test_a_model_that_decodes_in_another_way_is_not_registered(tissue, tmp_path)
     done = project.run("penstock", "register", "pathology", check=False)
     assert done.returncode == 1
     assert "the packaged model differs from what evaluate measured on" in done.stderr
-    refusing = "def decode(*_):\n    raise ValueError('no')\ndef _decode("
+    refusing = "def decode(*_, **__):\n    raise ValueError('no')\ndef _decode("
     file.write_text(file.read_text().replace("def decode(", refusing))
     done = project.run("penstock", "register", "pathology", check=False)
     assert "the packaged model cannot read 84 of 84 test inputs" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from penstock.learning.loading import batches, choose_loading
+from penstock.learning.sources import Episodes, Ragged, Rows, Whole, Windows
 from penstock.learning.training import plan_epochs
 from penstock.messages.errors import PenstockError
 from penstock.pipelines.mnist.augmentation import RandomShift, shift_sideways
@@ -52,8 +53,9 @@ def arrays():
 def test_memory_and_streaming_give_the_same_batches(arrays, workers):
     rows = np.arange(10, 97)
     options = {"batch_size": 16, "seed": 3}
-    memory = batches(arrays, rows, loading="memory", **options)
-    stream = batches(arrays, rows, loading="stream", workers=workers, **options)
+    source = Rows(arrays, rows)
+    memory = batches(source, loading="memory", **options)
+    stream = batches(source, loading="stream", workers=workers, **options)
     for epoch in range(2):
         for loader in (memory, stream):
             loader.sampler.set_epoch(epoch)
@@ -65,7 +67,7 @@ def test_memory_and_streaming_give_the_same_batches(arrays, workers):
 
 
 def test_an_epoch_sees_each_example_once_in_a_new_order(arrays):
-    loader = batches(arrays, np.arange(96), 16, seed=0, loading="memory")
+    loader = batches(Rows(arrays, np.arange(96)), 16, seed=0, loading="memory")
     orders = []
     for epoch in range(2):
         loader.sampler.set_epoch(epoch)
@@ -75,16 +77,74 @@ def test_an_epoch_sees_each_example_once_in_a_new_order(arrays):
 
 
 def test_validation_keeps_its_order_and_its_last_batch(arrays):
-    loader = batches(arrays, np.arange(50), 16)
+    loader = batches(Rows(arrays, np.arange(50)), 16)
     assert [label for batch in loader for label in batch["label"].tolist()] == list(range(50))
 
 
 def test_what_does_not_fit_in_memory_is_streamed(arrays):
     huge = {"inputs": np.lib.stride_tricks.as_strided(np.zeros(1), (10**7, 10**6), (0, 0))}
     device = torch.device("cpu")
-    assert choose_loading(huge, 10**7, device, "auto", 10**9)[0] == "stream"
-    assert choose_loading(arrays, 100, device, "auto", 10**9)[0] == "memory"
-    assert choose_loading(arrays, 100, device, "stream", 10**9)[0] == "stream"
+    large, small = [Rows(huge, np.arange(10**7))], [Rows(arrays, np.arange(100))]
+    assert choose_loading(large, device, "auto", 10**9)[0] == "stream"
+    assert choose_loading(small, device, "auto", 10**9)[0] == "memory"
+    assert choose_loading(small, device, "stream", 10**9)[0] == "stream"
+
+
+def every_batch(source, loading):
+    loader = batches(source, 4, seed=1, drop_last=False, loading=loading)
+    return [{name: it.tolist() for name, it in batch.items()} for batch in loader]
+
+
+@pytest.mark.parametrize("loading", ["memory", "stream"])
+def test_windows_over_a_stream_may_overlap(loading):
+    stream = np.arange(1000, dtype=np.int32)
+    source = Windows({"tokens": stream}, np.arange(0, 990, 3), 8)
+    assert len(source) == 330
+    windows = [it for batch in every_batch(source, loading) for it in batch["tokens"]]
+    assert sorted(windows) == [list(range(at, at + 8)) for at in range(0, 990, 3)]
+
+
+@pytest.mark.parametrize("loading", ["memory", "stream"])
+def test_ragged_examples_are_padded_to_the_longest_of_their_batch(loading):
+    texts = [list(range(1, 1 + length)) for length in (1, 5, 3, 2, 7, 4, 6)]
+    stops = np.cumsum([len(it) for it in texts])
+    starts = stops - [len(it) for it in texts]
+    tokens = np.concatenate(texts).astype(np.int16)
+    label = np.arange(len(texts))
+    source = Ragged({"tokens": tokens}, starts, stops, {"label": label}, padding=-1)
+    seen = {}
+    for batch in every_batch(source, loading):
+        assert len(batch["tokens"][0]) == max(batch["lengths"])
+        for row, length, number in zip(
+            batch["tokens"], batch["lengths"], batch["label"], strict=True
+        ):
+            assert row[length:] == [-1] * (len(row) - length)
+            seen[number] = row[:length]
+    assert [seen[number] for number in range(len(texts))] == texts
+
+
+def test_a_whole_is_one_batch():
+    arrays = {"edges": np.array([[0, 1], [1, 2]]), "labels": np.arange(3)}
+    (batch,) = every_batch(Whole(arrays), "memory")
+    assert batch == {"edges": [[0, 1], [1, 2]], "labels": [0, 1, 2]}
+
+
+def test_episodes_are_made_anew_in_each_epoch_and_again_from_the_same_seed():
+    def play(seed):
+        return {"state": np.random.default_rng(seed).integers(0, 1000, 20)}
+
+    def epochs(seed):
+        loader = batches(Episodes(play, 20, seed), 4, seed=seed, loading="stream")
+        made = []
+        for epoch in range(2):
+            loader.sampler.set_epoch(epoch)
+            made.append([number for batch in loader for number in batch["state"].tolist()])
+        return made
+
+    ours, again, others = epochs(0), epochs(0), epochs(1)
+    assert ours == again
+    assert ours[0] != ours[1]
+    assert ours != others
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ from torch import nn
 
 from penstock.commands.predict import read_options, save_binaries
 from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.evaluation.exhibits import Picture
 from penstock.evaluation.inference import class_probabilities
+from penstock.kinds.images.decode import encode
 from penstock.messages.errors import PenstockError
 from penstock.pipeline import load
 from penstock.pipelines.pathology import predict as served
-from penstock.pipelines.pathology.decode import encode
 from penstock.pipelines.pathology.evaluate import evaluate
 from penstock.pipelines.pathology.gradcam import gradcam, overlay
 from penstock.pipelines.pathology.params import Evaluate
@@ -127,12 +128,15 @@ def test_everything_is_measured(dataset, by_hand):
     if by_hand:  # it sees how bright an image is, and that is the truth here
         assert found.metrics["test/roc_auc"] == 1
         assert found.metrics["test/sensitivity"] >= 0.9
-    titles = set(found.figures)
+    shown = {it.title: it for it in found.exhibits}
+    pictures = [it for it in found.exhibits if isinstance(it, Picture)]
+    titles = {it.title for it in pictures}
     assert {"ROC curve", "Precision and recall", "Confusion matrix", "Calibration"} <= titles
     assert any(title.startswith("Grad-CAM") for title in titles)
-    assert titles <= set(found.notes)
+    assert all(it.note for it in pictures)
+    assert len(shown) == len(found.exhibits), "titles differ"
     assert "roc" in found.plots
-    worst = found.tables["Groups with most errors"]
+    worst = shown["Groups with most errors"].rows
     assert worst["errors"].is_monotonic_decreasing
     assert list(worst.columns) == ["group", "examples", "errors", "accuracy"]
     assert "group" in found.scores
@@ -148,11 +152,12 @@ def test_predictions_are_what_evaluate_measured_and_bring_a_map_if_asked(dataset
     monkeypatch.setattr(served, "CHUNK_BYTES", 3 * SIDE**2 * 7)  # 7 images at a time
     network = Tiny().eval()
     scores = evaluate(network, dataset, settings()).scores
-    inputs = served.raw_inputs(dataset, "test")
+    exam = served.exam(dataset, "test")
+    inputs = exam[["image"]]
     plain = served.predict(network, inputs, dataset.info, {"gradcam": False})
-    assert list(plain) == list(served.OUTPUTS)
+    assert list(plain) == list(served.interface(dataset.info).outputs)
     assert plain["gradcam"].isna().all()
-    again = served.outcome(plain, dataset.index.iloc[dataset.rows("test")])
+    again = served.outcome(plain, exam)
     pd.testing.assert_frame_equal(again, scores)
     inputs = pd.DataFrame({"image": [inputs["image"][0], b"not an image", inputs["image"][1]]})
     mapped = served.predict(network, inputs, dataset.info, {"gradcam": True})
@@ -164,21 +169,22 @@ def test_predictions_are_what_evaluate_measured_and_bring_a_map_if_asked(dataset
 
 
 def test_options_are_read_like_yaml_and_refused_in_one_line():
-    assert read_options("pathology", served.OPTIONS, ["gradcam=true"]) == {"gradcam": True}
+    known = served.interface({}).options
+    assert read_options("pathology", known, ["gradcam=true"]) == {"gradcam": True}
     assert read_options("x", {"share": 0.5}, ["share=1"]) == {"share": 1.0}
     with pytest.raises(PenstockError, match="gradcm=true: no such option; there is: gradcam"):
-        read_options("pathology", served.OPTIONS, ["gradcm=true"])
+        read_options("pathology", known, ["gradcm=true"])
     with pytest.raises(PenstockError, match="mnist takes none"):
         read_options("mnist", {}, ["gradcam=true"])
     for wrong in ("gradcam", "gradcam=7", "gradcam=[", "gradcam=perhaps"):
         with pytest.raises(PenstockError, match="expected gradcam= and a bool, false say"):
-            read_options("pathology", served.OPTIONS, [wrong])
+            read_options("pathology", known, [wrong])
 
 
 def test_the_signature_has_the_options():
-    spec = signature(served).params.params[0]
+    spec = signature(served.interface({})).params.params[0]
     assert (spec.name, spec.default, spec.dtype.name) == ("gradcam", False, "boolean")
-    assert signature(load("mnist", "predict")).params is None
+    assert signature(load("mnist", "predict").interface({})).params is None
 
 
 def test_pictures_are_saved_under_the_name_of_their_input(tmp_path):

@@ -413,10 +413,11 @@ LOAD = (
 
 
 def confidences(project, *versions):
-    from penstock.pipelines.mnist.predict import raw_inputs
+    from penstock.pipelines.mnist.predict import exam
 
     inputs = project.root.parent / "inputs.parquet"
-    raw_inputs(Dataset(project.root / "data" / "mnist" / "dataset"), "test").to_parquet(inputs)
+    dataset = Dataset(project.root / "data" / "mnist" / "dataset")
+    exam(dataset, "test")[["image"]].to_parquet(inputs)
     uri = f"sqlite:///{project.root / 'mlruns' / 'mlflow.db'}"
     lines = outside(project, LOAD, uri, inputs, *versions).splitlines()
     return json.loads(next(line for line in lines if line.startswith("ANSWER"))[7:])
@@ -442,7 +443,7 @@ def test_two_versions_with_different_code_predict_as_when_registered(project):
 
 
 def test_predict_answers_for_files_and_names_those_it_cannot_read(project, tmp_path):
-    from penstock.pipelines.mnist.decode import encode
+    from penstock.kinds.images.decode import encode
 
     images = read_idx(project.root / "data/samples/mnist/t10k-images-idx3-ubyte.gz", 3)
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
@@ -515,7 +516,7 @@ def test_commands_work_from_any_folder_below_the_project(project):
 def test_a_moved_project_still_finds_its_models(project, tmp_path):
     moved = project.root.rename(tmp_path / "moved")
     project.root = moved
-    from penstock.pipelines.mnist.decode import encode
+    from penstock.kinds.images.decode import encode
 
     file = tmp_path / "zero.png"
     file.write_bytes(encode(read_idx(moved / "data/samples/mnist/t10k-images-idx3-ubyte.gz", 3)[0]))

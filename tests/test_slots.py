@@ -12,6 +12,7 @@ import torch
 
 from penstock.learning import slots
 from penstock.learning.slots import FOLDER, find_slots, training_slot
+from penstock.learning.sources import Whole
 from penstock.messages.errors import PenstockError, TemporaryError
 from penstock.project.workspace import Workspace
 from penstock.stages import evaluate as evaluation
@@ -178,7 +179,7 @@ def test_the_train_stage_trains_at_the_place_it_was_given(monkeypatch, gpus, tmp
     module = SimpleNamespace(
         network=lambda *_: torch.nn.Linear(1, 1),
         learner=lambda *_: None,
-        arrays=lambda _: {},
+        source=lambda *_: Whole({}),
     )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(stage.pipeline, "load", lambda *_: module)

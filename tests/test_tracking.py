@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from penstock.project.workspace import Workspace
-from penstock.tracking.runs import opened_run
+from penstock.tracking.recorder import opened_run
 from projects import runs_of
 
 

@@ -10,10 +10,12 @@ from penstock.learning import checkpoints
 from penstock.learning.checkpoints import unfinished
 from penstock.learning.classifier import Classifier
 from penstock.learning.device import choose_device
+from penstock.learning.learner import Learner
+from penstock.learning.sources import Rows
 from penstock.learning.training import fit, seed
 from penstock.messages.errors import PenstockError
 from penstock.project.workspace import Workspace
-from penstock.settings.sections import TrainParams
+from penstock.settings.sections import ClassifierParams
 from penstock.stages.train import train_network
 
 EXAMPLES = 400
@@ -27,13 +29,16 @@ def arrays():
     return {"inputs": inputs, "label": (inputs.sum(1) + noise > 0).astype(np.int64)}
 
 
-def trained(arrays, tmp_path, tell=lambda _: None, **settings):
-    params = TrainParams(**{"batch_size": 32, "max_epochs": 3, "min_steps": 0, **settings})
+def trained(arrays, tmp_path, tell=lambda _: None, kind=Classifier, held_out=True, **settings):
+    params = ClassifierParams(**{"batch_size": 32, "max_epochs": 3, "min_steps": 0, **settings})
     seed(params)
     network = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 2))
-    learner, rows = Classifier(network, params), np.arange(EXAMPLES)
+    rows = np.arange(EXAMPLES)
+    sources = Rows(arrays, rows[:300]), Rows(arrays, rows[300:])
     with unfinished(tmp_path / "c", f"seed-{params.seed}") as folder:
-        training = fit(learner, arrays, rows[:300], rows[300:], params, folder, tell, 10**9)
+        validation = sources[1] if held_out else None
+        learner = kind(network, params)
+        training = fit(learner, sources[0], validation, params, folder, tell, 10**9)
     assert not (tmp_path / "c").exists(), "checkpoints are removed in the end"
     return training, network.eval()
 
@@ -201,3 +206,53 @@ def test_an_accelerator_that_is_not_there_is_refused():
     if not torch.cuda.is_available():
         with pytest.raises(PenstockError, match="finds none on this machine"):
             choose_device("gpu")
+
+
+class Unwatched(Classifier):
+    MONITOR = None
+
+
+def test_a_training_without_validation_has_its_curves(arrays, tmp_path):
+    training, _ = trained(arrays, tmp_path, kind=Unwatched, held_out=False)
+    assert [epoch["epoch"] for epoch in training.history] == [1, 2, 3]
+    first, *_, last = (epoch["train/loss"] for epoch in training.history)
+    assert last < first
+    assert not any(name.startswith("val/") for name in training.history[0])
+
+
+@pytest.mark.parametrize("settings", [{"keep": "best"}, {"patience": 2}])
+def test_where_nothing_is_measured_nothing_is_chosen_by_it(arrays, tmp_path, settings):
+    with pytest.raises(PenstockError, match="nothing to choose by; set keep: last and patience"):
+        trained(arrays, tmp_path, kind=Unwatched, **settings)
+
+
+class Adversaries(Learner):
+    """Two networks with an optimiser each; the second unlearns what the first does."""
+
+    def __init__(self, network, params):
+        super().__init__(network, params)
+        self.other = nn.Linear(8, 2)
+        self.automatic_optimization = False
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD(it.parameters(), lr=0.1) for it in (self.network, self.other)]
+
+    def training_step(self, batch, _):
+        for optimizer, network, sign in zip(
+            self.optimizers(), (self.network, self.other), (1, -1), strict=True
+        ):
+            loss = nn.functional.cross_entropy(network(batch["inputs"]), batch["label"])
+            optimizer.zero_grad()
+            self.manual_backward(sign * loss)
+            optimizer.step()
+        self.add(len(batch["label"]), loss.detach() * len(batch["label"]))
+
+    def validation_step(self, batch, _):
+        loss = nn.functional.cross_entropy(self.network(batch["inputs"]), batch["label"])
+        self.add(len(batch["label"]), loss * len(batch["label"]))
+
+
+def test_a_learner_may_have_two_networks_and_an_optimiser_for_each(arrays, tmp_path):
+    training, _ = trained(arrays, tmp_path, kind=Adversaries, max_epochs=5, gradient_clip=1.0)
+    assert training.history[-1]["val/loss"] < training.history[0]["val/loss"]
+    assert training.history[-1]["train/loss"] > training.history[0]["train/loss"]

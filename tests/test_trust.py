@@ -16,7 +16,7 @@ from penstock.stages.register import register
 from penstock.tracking import packaging
 from penstock.tracking.glance import is_intact
 from penstock.tracking.reconcile import what_is_lost
-from penstock.tracking.registry import BUNDLE_TAG, TEST_TAG, WAS_CHAMPION_TAG, WEIGHTS_TAG
+from penstock.tracking.registry import BUNDLE_TAG, EXAM_TAG, WAS_CHAMPION_TAG, WEIGHTS_TAG
 from penstock.tracking.store import connect
 from penstock.tracking.trust import accept_version, promote_version
 from projects import client_of
@@ -131,7 +131,7 @@ def test_a_planted_former_champion_is_no_measure(workspace):
     run = client.create_run(client.get_run(ours.run_id).info.experiment_id).info
     client.log_metric(run.run_id, "test/accuracy", 1.0)
     client.log_text(run.run_id, "", "model/MLmodel")
-    tags = {TEST_TAG: ours.tags[TEST_TAG], WAS_CHAMPION_TAG: "true"}
+    tags = {EXAM_TAG: ours.tags[EXAM_TAG], WAS_CHAMPION_TAG: "true"}
     client.create_model_version("mnist", f"{run.artifact_uri}/model", run.run_id, tags=tags)
     with other_requirements():
         receipt = register(workspace)
@@ -205,14 +205,14 @@ def test_a_record_is_whole_or_the_former_one(workspace, monkeypatch):
     assert json.loads(file.read_text()) == before
 
 
-@pytest.mark.parametrize("key", ["run", "source", BUNDLE_TAG, TEST_TAG, WEIGHTS_TAG])
+@pytest.mark.parametrize("key", ["run", "source", BUNDLE_TAG, EXAM_TAG, WEIGHTS_TAG])
 def test_what_the_registry_says_of_a_version_cannot_be_changed(workspace, digit, key):
     """To what it says of another version, whose files are as good."""
     with other_requirements():
         register(workspace)
     promote_version(workspace, 1)
     database = workspace.root / "mlruns" / "mlflow.db"
-    if key in (BUNDLE_TAG, TEST_TAG, WEIGHTS_TAG):
+    if key in (BUNDLE_TAG, EXAM_TAG, WEIGHTS_TAG):
         client_of(workspace).set_model_version_tag("mnist", "1", key, "0" * 64)
     else:
         of_another = {

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from .messages.errors import PenstockError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import pandas as pd
-    from matplotlib.figure import Figure
-    from pytorch_lightning import LightningModule
     from torch import nn
 
     from .datasets.dataset import Dataset, DatasetWriter
+    from .evaluation.exhibits import Exhibit
+    from .learning.learner import Learner
+    from .learning.sources import Source
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,52 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """The weighted mean of a column of scores: the usual statistic."""
+
+    column: str
+
+    def __call__(self, scores: "pd.DataFrame", weights: "np.ndarray") -> float:
+        """Mean of all examples, shape (examples,); NaN if one has no score."""
+        return float(weights @ scores[self.column].to_numpy(float) / weights.sum())
+
+
+@dataclass(frozen=True)
 class Score:
-    """How one model is compared with another: a number for each test example.
+    """How one model is compared with another: a number for a test split.
 
     Attributes:
-        column: the column of the per-example scores that counts.
-        metric: the metric its mean is, `test/accuracy` say.
+        metric: its name, `test/accuracy` say.
+        statistic: the scores of examples and the weight of each -> the number; NaN if there is
+            none. A `Mean`, or any function: a root mean square, an area under a curve.
         unit: the column that says which examples belong together, a patient's or a user's; where
             the scores lack it, each stands for itself.
-        span: how far apart two scores of an example can be.
+        span: how far apart the numbers of two models can be on one example.
         higher_is_better: the direction.
     """
 
-    column: str
     metric: str
+    statistic: "Callable[[pd.DataFrame, np.ndarray], float]"
     unit: str = "group"
     span: float = 1.0
     higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a model takes and gives, which may depend on the dataset it learned from.
+
+    Attributes:
+        inputs: column of the raw inputs -> its type; `optional string` may be left out.
+        outputs: column of the predictions -> its type; `array` of doubles, `strings`.
+        score: what models are compared by.
+        options: what a caller may ask beyond the prediction -> its default: bool, int, float, str.
+    """
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    score: Score
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -72,20 +102,14 @@ class Evaluation:
     Attributes:
         metrics: `test/...` -> value.
         scores: a row per test example, with its `id` and the pipeline's score.
-        figures: title -> figure, in the order a person should see them.
-        tables: title -> table, likewise.
+        exhibits: what a person should look at, in this order; titles differ.
         plots: file stem -> table, for `dvc plots`.
-        notes: title of a figure or table -> a sentence on how to read it.
-        sounds: title of a figure -> a WAV file to play beside it.
     """
 
     metrics: dict[str, float]
     scores: "pd.DataFrame"
-    figures: "dict[str, Figure]" = field(default_factory=dict)
-    tables: "dict[str, pd.DataFrame]" = field(default_factory=dict)
+    exhibits: "list[Exhibit]" = field(default_factory=list)
     plots: "dict[str, pd.DataFrame]" = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-    sounds: dict[str, bytes] = field(default_factory=dict)
 
 
 class SampleModule(Protocol):
@@ -122,37 +146,28 @@ class NetworkModule(Protocol):
 class TrainModule(Protocol):
     """`train.py`: what training adds to the network."""
 
-    def learner(self, network: "nn.Module", params: Any, dataset: "Dataset") -> "LightningModule":
+    def learner(self, network: "nn.Module", params: Any, dataset: "Dataset") -> "Learner":
         """Wrap the network with loss, metrics and augmentation.
 
         What these or the network must know of the data is measured here, on the training split.
         """
 
-    def arrays(self, dataset: "Dataset") -> "dict[str, np.ndarray]":
-        """Name the arrays a batch is made of; one row per example, memory-mapped."""
+    def source(self, dataset: "Dataset", splits: tuple[str, ...], params: Any) -> "Source | None":
+        """Say where batches come from; None if nothing is measured on these splits."""
 
 
 class EvaluateModule(Protocol):
     """`evaluate.py`: how good the network is on the test split."""
 
     def evaluate(self, network: "nn.Module", dataset: "Dataset", params: Any) -> Evaluation:
-        """Score every test example; compute metrics, figures and tables."""
+        """Score every test example; compute metrics, and what to look at."""
 
 
 class PredictModule(Protocol):
-    """`predict.py`: what is served. Runs in other people's processes: plain torch, no stages.
+    """`predict.py`: what is served. Runs in other people's processes: plain torch, no stages."""
 
-    Attributes:
-        SCORE: what models are compared by.
-        INPUTS: column of the raw inputs -> its type; `optional string` may be left out.
-        OUTPUTS: column of the predictions -> its type; `array` of doubles, `strings`.
-        OPTIONS: what a caller may ask beyond the prediction -> its default: bool, int, float, str.
-    """
-
-    SCORE: Score
-    INPUTS: dict[str, str]
-    OUTPUTS: dict[str, str]
-    OPTIONS: dict[str, Any]
+    def interface(self, info: dict[str, Any]) -> Interface:
+        """What a model of a dataset, described by `info`, takes and gives."""
 
     def predict(
         self,
@@ -163,14 +178,22 @@ class PredictModule(Protocol):
     ) -> "pd.DataFrame":
         """Raw inputs -> predictions, a row each, in order.
 
-        `info` is the dataset's; `options` has a value for each of OPTIONS.
+        `info` is the dataset's; `options` has a value for each of the interface's.
         """
 
-    def raw_inputs(self, dataset: "Dataset", split: str) -> "pd.DataFrame":
-        """The raw inputs that decode to a split's examples, in order."""
+    def exam(self, dataset: "Dataset", split: str) -> "pd.DataFrame":
+        """The questions that models are asked about a split, in order.
 
-    def outcome(self, predictions: "pd.DataFrame", index: "pd.DataFrame") -> "pd.DataFrame":
-        """Per-example scores of predictions, comparable with those of `evaluate`."""
+        A row has its `id`, the raw inputs (original files, not what ingest made of them), and what
+        `outcome` must know to mark the answer: the label, the group, ...
+        """
+
+    def outcome(self, predictions: "pd.DataFrame", exam: "pd.DataFrame") -> "pd.DataFrame":
+        """Mark predictions: scores by `id`, comparable with those of `evaluate`."""
+
+
+class FileReader(Protocol):
+    """`predict.py`, where an input is not simply the content of one file."""
 
     def read_input(self, file: Path) -> "pd.DataFrame":
         """Raw inputs, one or more rows, from a file named on the command line."""

@@ -53,7 +53,7 @@ def crossvalidate(
         # Imported when the folds are known to be good: these take seconds.
         from ..stages.gate import check_gate
         from ..tracking.lineage import lineage_tags
-        from ..tracking.runs import opened_run
+        from ..tracking.recorder import opened_run
 
         check_gate(workspace, dataset)
         tagged = replace(workspace, tags=(("penstock.crossval", dealt.description), *tags))

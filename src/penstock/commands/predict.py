@@ -19,7 +19,7 @@ from ..tracking.store import connect
 from ..tracking.trust import load_trusted
 
 if TYPE_CHECKING:
-    from ..pipeline import PredictModule
+    from ..pipeline import Interface
 
 PNG = b"\x89PNG"
 LONGEST = 200  # bytes of an input's name that are kept; a file name may have 255
@@ -53,26 +53,43 @@ def predict_files(
             "trains and registers one"
         )
     model = load_trusted(workspace.root, client, champion)
-    module: PredictModule = model.unwrap_python_model().module
-    options = read_options(workspace.name, module.OPTIONS, settings)
+    served: Any = model.unwrap_python_model()
+    if not hasattr(served, "interface"):
+        raise PenstockError(
+            f"{workspace.name} v{champion.version}: registered by an earlier Penstock, whose "
+            f"models say less of themselves; `penstock run {workspace.name}` registers it again"
+        )
+    interface: Interface = served.interface
+    options = read_options(workspace.name, interface.options, settings)
     with _passing_on_errors():
-        parts = [module.read_input(file).assign(file=str(file)) for file in files]
+        parts = [
+            _read_input(served.module, interface, file).assign(file=str(file)) for file in files
+        ]
     inputs = pd.concat(parts, ignore_index=True)
     if inputs.empty:
         raise PenstockError(f"{files[0]}: no rows; expected at least one to predict")
     readable = _readable(inputs)
-    asked = inputs.loc[readable, list(module.INPUTS)]
-    answers: Any = pd.DataFrame(columns=list(module.OUTPUTS), dtype=object)
+    asked = inputs.loc[readable, list(interface.inputs)]
+    answers: Any = pd.DataFrame(columns=list(interface.outputs), dtype=object)
     if len(asked):
         answers = model.predict(asked.reset_index(drop=True), params=options or None)
     answers = answers.astype(object).set_axis(asked.index).reindex(inputs.index)
     if not readable.all():
         answers.loc[~readable, "error"] = inputs["error"]
-    texts = [name for name, kind in module.INPUTS.items() if kind.endswith("string")]
+    texts = [name for name, kind in interface.inputs.items() if kind.endswith("string")]
     about = inputs[["file"]].assign(model=f"{workspace.name} v{champion.version}")
     shown = pd.concat([about, inputs[texts], answers], axis=1).astype(object)
     records: list[dict[str, Any]] = shown.where(shown.notna(), None).to_dict("records")
     return records
+
+
+def _read_input(module: Any, interface: "Interface", file: Path) -> pd.DataFrame:
+    """Raw inputs from a file: by the model's own reader or, if it has none, its content."""
+    if hasattr(module, "read_input"):
+        read: pd.DataFrame = module.read_input(file)
+        return read
+    (column,) = interface.inputs
+    return pd.DataFrame({column: [file.read_bytes()]})
 
 
 def _readable(inputs: pd.DataFrame) -> pd.Series:

@@ -1,7 +1,8 @@
 """The dataset on disk: few, large files that are written as a stream and read memory-mapped.
 
 - `index.parquet`: a row per example; `id` and `split` always, and what else applies.
-- `<name>.npy`: arrays, a row per example in the order of the index, unless they say otherwise.
+- `<name>.npy`: arrays, a row per example in the order of the index; or rows of anything else (a
+  stream of text, edges), of which an example's may lie from `start` to `stop` of the index.
 - `<name>.parquet`: further tables, of what examples refer to (users, items).
 - `raw.parquet`: original files of test examples, where examples come from files.
 - `rejected.parquet`: every input not taken, and why. Taken + rejected = found.
@@ -87,9 +88,7 @@ class DatasetWriter:
         for name, values in arrays.items():
             if len(values) != len(rows):
                 raise ValueError(f"{name}: {len(values)} rows for {len(rows)} examples")
-            if name not in self._arrays:
-                self._arrays[name] = ArrayWriter(self.folder / f"{name}.npy")
-            self._arrays[name].append(values)
+            self.array(name, values)
         table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
         if self._index is None:
             self._index = pq.ParquetWriter(self.folder / "index.parquet", table.schema)
@@ -99,6 +98,15 @@ class DatasetWriter:
             entry["examples"] += len(part)
             hashed = pd.util.hash_pandas_object(part.drop(columns="split"), index=False)
             entry["digest"].update(hashed.to_numpy().tobytes())
+
+    def array(self, name: str, rows: np.ndarray) -> tuple[int, int]:
+        """Append rows to an array that has not one for each example; answer where they lie."""
+        if name not in self._arrays:
+            self._arrays[name] = ArrayWriter(self.folder / f"{name}.npy")
+        writer = self._arrays[name]
+        start = writer.rows
+        writer.append(rows)
+        return start, writer.rows
 
     def resplit(self, dataset: "Dataset", splits: np.ndarray) -> None:
         """Take over all of another dataset, with its examples in other splits.
@@ -227,13 +235,16 @@ class Dataset:
         array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return array
 
-    def raw(self, rows: np.ndarray) -> list[bytes]:
-        """The original files of test examples, by their rows of the index.
+    def examples(self, split: str) -> pd.DataFrame:
+        """What the index says of the examples of a split."""
+        return self.index.iloc[self.rows(split)].reset_index(drop=True)
+
+    def raw(self, ids: pd.Series) -> list[bytes]:
+        """The original files of test examples.
 
         Raises:
             PenstockError: some were not kept.
         """
-        ids = self.index["id"].to_numpy()[rows]
         there = RAW in self.info["tables"]
         kept = self.table(RAW).set_index("id")["content"] if there else pd.Series(dtype=object)
         if len(lacking := pd.Index(ids).difference(kept.index)):

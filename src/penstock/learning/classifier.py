@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from .learner import Learner
 
 if TYPE_CHECKING:
-    from ..settings.sections import TrainParams
+    from ..settings.sections import ClassifierParams
 
 
 class Classifier(Learner):
@@ -20,12 +20,13 @@ class Classifier(Learner):
     """
 
     METRICS = ("loss", "accuracy")
+    params: "ClassifierParams"
     class_weights: torch.Tensor | None
 
     def __init__(
         self,
         network: nn.Module,
-        params: "TrainParams",
+        params: "ClassifierParams",
         augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
         class_weights: Sequence[float] | None = None,
     ) -> None:

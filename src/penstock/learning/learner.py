@@ -1,13 +1,13 @@
 """What every learner has: sums of what it measures, an optimiser, a schedule."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from pytorch_lightning import LightningModule
 from torch import nn
 
 if TYPE_CHECKING:
-    from ..settings.sections import TrainParams
+    from ..settings.sections import GradientParams, TrainParams
 
 
 class Learner(LightningModule):
@@ -15,11 +15,24 @@ class Learner(LightningModule):
 
     Metrics are summed on the device and logged once an epoch: per-step logging costs more than a
     small network's step.
+
+    One that does without gradient descent by one optimiser (two networks that work against each
+    other, a table, draws) sets `automatic_optimization` to False, and has a
+    `configure_optimizers` of its own; it clips gradients itself.
+
+    Attributes:
+        METRICS: what is summed over examples, and logged as means.
+        MONITOR: the metric that patience and the best weights go by, the lower the better; None
+            if there is none.
+        DROP_LAST: whether to leave out a last batch that is not full, in each epoch another.
+        RESUMES: whether its weights and optimisers are all it needs to go on.
     """
 
     METRICS: tuple[str, ...] = ("loss",)
-    DROP_LAST = True  # whether to leave out a last batch that is not full, in each epoch another
-    RESUMES = True  # whether its weights and optimiser are all it needs to go on
+    MONITOR: str | None = "val/loss"
+    DROP_LAST = True
+    RESUMES = True
+    params: "TrainParams"
 
     def __init__(self, network: nn.Module, params: "TrainParams") -> None:
         super().__init__()
@@ -48,6 +61,10 @@ class Learner(LightningModule):
         """Log validation's sums."""
         self._log("val")
 
+    def on_train_epoch_end(self) -> None:
+        """Log training's sums where there is no validation."""
+        self._log("train")
+
     def _log(self, stage: str) -> None:
         if self.sums:
             *totals, examples = torch.stack(self.sums).sum(0)
@@ -59,7 +76,7 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule as the parameters say."""
-        params = self.params
+        params = cast("GradientParams", self.params)
         optimizer = make_optimizer(self.network, params)
         if params.schedule == "constant":
             return optimizer
@@ -76,7 +93,7 @@ class Learner(LightningModule):
         }
 
 
-def make_optimizer(network: nn.Module, params: "TrainParams") -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, params: "GradientParams") -> torch.optim.Optimizer:
     """Build the optimiser that `train.optimizer` names; fused, which computes the same, faster."""
     rate, decay = params.learning_rate, params.weight_decay
     if params.optimizer == "sgd":

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
 from tqdm import tqdm
 
 LINES = 10  # at most about this many in a log, however many epochs
@@ -12,10 +13,11 @@ LINES = 10  # at most about this many in a log, however many epochs
 Epoch = dict[str, float]
 
 
-class Progress(Callback):
+class Progress(Checkpoint):
     """Shows a training, keeps the metrics of each epoch, and tells them to who tracks the run.
 
-    One callback for all three: Lightning calls six hooks a step on each callback there is.
+    One callback for all three: Lightning calls six hooks a step on each callback there is. A
+    Checkpoint to Lightning, so that an epoch's metrics are all there when its turn comes.
     """
 
     def __init__(self, epochs: int, steps: int, on_epoch: Callable[[Epoch], None]) -> None:
@@ -32,8 +34,8 @@ class Progress(Callback):
         if not self.bar.disable:
             self.bar.update()
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record, tell and show an epoch when its validation is done."""
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record, tell and show an epoch."""
         number = trainer.current_epoch + 1
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         epoch: Epoch = {"epoch": number, "step": number * self.steps, **metrics}

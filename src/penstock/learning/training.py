@@ -1,24 +1,26 @@
-"""Training by Lightning: from a learner and arrays to a trained network and its curves."""
+"""Training by Lightning: from a learner and sources to a trained network and its curves."""
 
 import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
-from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
+from pytorch_lightning import Callback, Trainer, seed_everything
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
+from ..messages.errors import PenstockError
 from .checkpoints import LastCheckpoint
 from .device import choose_device, keep_freed_memory, set_threads
+from .learner import Learner
 from .loading import IndexBatches, batches, choose_loading
 from .progress import Epoch, Progress
+from .sources import Source
 
 if TYPE_CHECKING:
     from ..settings.sections import TrainParams
@@ -64,10 +66,9 @@ def plan_epochs(examples: int, params: "TrainParams") -> tuple[int, int]:
 
 
 def fit(
-    learner: LightningModule,
-    arrays: Mapping[str, np.ndarray],
-    train_rows: np.ndarray,
-    validation_rows: np.ndarray,
+    learner: Learner,
+    train: Source,
+    validation: Source | None,
     params: "TrainParams",
     checkpoints: Path,
     on_epoch: Callable[[Epoch], None],
@@ -77,41 +78,48 @@ def fit(
     """Train in place: the learner ends with the weights `train.keep` names, on the CPU.
 
     Args:
-        learner: logs `val/loss` once an epoch.
-        arrays: what a batch is made of; a row per example.
-        train_rows: rows to learn from.
-        validation_rows: rows to choose by.
+        learner: logs its metrics once an epoch.
+        train: examples to learn from.
+        validation: examples to choose by, if there are any.
         params: optimisation, hardware, length.
         checkpoints: a folder for unfinished work; a training that was broken off is taken up.
         on_epoch: is told the metrics of each epoch.
         memory: free bytes of main memory.
         device: where to train, which of several GPUs too; by `train.accelerator` if left out.
+
+    Raises:
+        PenstockError: the best weights are asked for where nothing is measured to choose by.
     """
     device = device or choose_device(params.accelerator)
-    examples = len(train_rows) + len(validation_rows)
-    loading, reason = choose_loading(arrays, examples, device, params.loading, memory)
+    sources = [it for it in (train, validation) if it is not None]
+    loading, reason = choose_loading(sources, device, params.loading, memory)
     print(f"  {'held in memory' if loading == 'memory' else 'streamed from disk'}: {reason}")
-    load = partial(batches, arrays, loading=loading, workers=params.workers, device=device)
-    drop_last = getattr(learner, "DROP_LAST", True)
-    train = load(train_rows, params.batch_size, seed=params.seed, drop_last=drop_last)
-    validation = load(validation_rows, 8 * params.batch_size)
-    epochs, _ = plan_epochs(len(train_rows), params)
-    progress = Progress(epochs, epochs * len(train), on_epoch)
-    best = ModelCheckpoint(checkpoints, monitor="val/loss", save_weights_only=True)
+    load = partial(batches, loading=loading, workers=params.workers, device=device)
+    loader = load(train, params.batch_size, seed=params.seed, drop_last=learner.DROP_LAST)
+    held_out = load(validation, 8 * params.batch_size) if validation is not None else None
+    epochs, _ = plan_epochs(len(train), params)
+    progress = Progress(epochs, epochs * len(loader), on_epoch)
     callbacks: list[Callback] = [progress]
+    monitor = learner.MONITOR
+    if (params.patience or params.keep == "best") and monitor is None:
+        raise PenstockError(
+            "train.keep and train.patience: this model measures nothing to choose by; set "
+            "keep: last and patience: null"
+        )
+    best = ModelCheckpoint(checkpoints, monitor=monitor, save_weights_only=True)
     if params.patience:
-        callbacks.append(EarlyStopping("val/loss", patience=params.patience))
+        callbacks.append(EarlyStopping(str(monitor), patience=params.patience))
     if params.keep == "best":
         callbacks.append(best)
-    last = LastCheckpoint(checkpoints, cast(IndexBatches, train.sampler))
-    if getattr(learner, "RESUMES", True):
+    last = LastCheckpoint(checkpoints, cast(IndexBatches, loader.sampler))
+    if learner.RESUMES:
         callbacks.append(last)
-    trainer = _make_trainer(params, device, epochs, callbacks)
+    trainer = _make_trainer(learner, params, device, epochs, callbacks)
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, deprecations
         try:
-            trainer.fit(learner, train, validation, ckpt_path=last.found(), weights_only=True)
+            trainer.fit(learner, loader, held_out, ckpt_path=last.found(), weights_only=True)
         except SystemExit:  # Lightning's answer to Ctrl-C
             raise KeyboardInterrupt from None
     seconds = time.perf_counter() - started
@@ -120,12 +128,12 @@ def fit(
         learner.load_state_dict(state["state_dict"])
     learner.cpu()
     done = len(progress.history)
-    batch_size = min(params.batch_size, len(train_rows))
-    seen = len(train) * batch_size if drop_last else len(train_rows)
+    batch_size = min(params.batch_size, len(train))
+    seen = len(loader) * batch_size if learner.DROP_LAST else len(train)
     return Training(
         history=progress.history,
         epochs=done,
-        steps=done * len(train),
+        steps=done * len(loader),
         seconds=seconds,
         examples_per_second=(done - progress.resumed) * seen / seconds,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
@@ -133,17 +141,22 @@ def fit(
 
 
 def _make_trainer(
-    params: "TrainParams", device: torch.device, epochs: int, callbacks: list[Callback]
+    learner: Learner,
+    params: "TrainParams",
+    device: torch.device,
+    epochs: int,
+    callbacks: list[Callback],
 ) -> Trainer:
+    clip = getattr(params, "gradient_clip", None) if learner.automatic_optimization else None
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=1 if device.index is None else [device.index],
         precision=_precision(params, device),
         max_epochs=epochs,
-        gradient_clip_val=params.gradient_clip,
+        gradient_clip_val=clip,
         deterministic=True,
         callbacks=callbacks,
-        enable_checkpointing=any(isinstance(it, Checkpoint) for it in callbacks),
+        enable_checkpointing=True,  # those among the callbacks, Progress the first
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -66,6 +66,21 @@ class TrainParams(Section):
     """Passes over the training split, when they come to at least min_steps steps."""
     min_steps: Annotated[int, Field(ge=0)] = 600
     """Least training steps: on small data the epochs are raised until they come to this many."""
+    patience: Count | None = None
+    """Epochs without a better validation loss before training stops early; null never stops."""
+    keep: Literal["best", "last"] = "last"
+    """Weights to keep: those of the best validation loss, or the last. With one_cycle the last
+    ones have seen the smallest steps."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that are learned from."""
+        return ("train",)
+
+
+class GradientParams(TrainParams):
+    """A training by gradient descent: one optimiser, one schedule."""
+
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """Optimiser, by its name in torch.optim."""
     learning_rate: Positive = 0.008
@@ -78,20 +93,15 @@ class TrainParams(Section):
     """Learning rate over the steps: up to the peak and down to zero once, or constant."""
     warmup: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Share of the steps in which one_cycle rises."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of each target spread evenly over all classes."""
     gradient_clip: Positive | None = None
     """Largest norm of the gradient; null does not clip."""
-    patience: Count | None = None
-    """Epochs without a better validation loss before training stops early; null never stops."""
-    keep: Literal["best", "last"] = "last"
-    """Weights to keep: those of the best validation loss, or the last. With one_cycle the last
-    ones have seen the smallest steps."""
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """The splits that are learned from."""
-        return ("train",)
+
+class ClassifierParams(GradientParams):
+    """A training of a classifier."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each target spread evenly over all classes."""
 
 
 class RefitParams(TrainParams):
@@ -157,7 +167,7 @@ class PipelineParams(Section):
     """The network."""
     train: TrainParams
     """Train: optimisation, hardware, length."""
-    evaluate: Section
+    evaluate: Section = Field(...)
     """Evaluate: what is measured besides the usual."""
     register: RegisterParams = Field(...)
     """Register: the gate between a trained model and the registry."""

@@ -1,9 +1,9 @@
 """Evaluate: how good is the model on the test split, and where does it fail?"""
 
-import base64
 import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from .. import pipeline
 from ..datasets.dataset import Dataset
 from ..evaluation import figures
+from ..evaluation.exhibits import Exhibit, Picture, Table, figure
 from ..learning.device import choose_device, compute_exactly, set_threads
 from ..learning.slots import training_slot
 from ..learning.trained import load_trained
@@ -34,7 +35,8 @@ def evaluate(workspace: Workspace) -> Evaluation:
     module: pipeline.EvaluateModule = pipeline.load(workspace.name, "evaluate")
     with _place(workspace) as device:
         evaluation = module.evaluate(network.to(device), dataset, workspace.params)
-    evaluation.figures["Training curves"] = _curves(workspace.model / "history.csv")
+    curves = figure("Training curves", _curves(workspace.model / "history.csv"))
+    evaluation.exhibits.append(curves)
     with workspace.writing(workspace.evaluation) as folder:
         folder.mkdir()
         evaluation.scores.to_parquet(folder / "scores.parquet", index=False)
@@ -44,11 +46,7 @@ def evaluate(workspace: Workspace) -> Evaluation:
         about = {
             "weights_sha256": description["weights_sha256"],
             "dataset": dataset.info["digest"],
-            "figures": _save_figures(evaluation, folder / "figures"),
-            "tables": [
-                {"title": title, "columns": list(table.columns), "rows": table.to_numpy().tolist()}
-                for title, table in evaluation.tables.items()
-            ],
+            "exhibits": _save(evaluation.exhibits, folder / "figures"),
         }
         (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
     with workspace.writing(workspace.metrics) as file:
@@ -89,14 +87,23 @@ def _curves(history: Path) -> Figure:
     return figures.curves(table, names)
 
 
-def _save_figures(evaluation: Evaluation, folder: Path) -> list[dict[str, str]]:
+def _save(exhibits: list[Exhibit], folder: Path) -> list[dict[str, Any]]:
+    """Write pictures and sounds to files; answer what about.json says of each exhibit."""
     folder.mkdir()
     saved = []
-    for title, figure in evaluation.figures.items():
-        file = title.lower().replace(" ", "_") + ".png"
-        figure.savefig(folder / file, dpi=130, metadata={"Software": None})
-        entry = {"title": title, "file": file, "note": evaluation.notes.get(title, "")}
-        if title in evaluation.sounds:
-            entry["sound"] = base64.b64encode(evaluation.sounds[title]).decode()
+    for it in exhibits:
+        entry: dict[str, Any] = {"title": it.title, "note": it.note}
+        if isinstance(it, Table):
+            entry |= {"columns": list(it.rows.columns), "rows": it.rows.to_numpy().tolist()}
+        elif isinstance(it, Picture):
+            for key, content, suffix in (
+                ("picture", it.content, it.suffix),
+                ("sound", it.sound, ".wav"),
+            ):
+                if content:
+                    entry[key] = it.title.lower().replace(" ", "_") + suffix
+                    (folder / entry[key]).write_bytes(content)
+        else:
+            entry["text"] = it.text
         saved.append(entry)
     return saved

@@ -10,7 +10,7 @@ import pandas as pd
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
-from ..evaluation.comparison import compare, score_digest
+from ..evaluation.comparison import compare, exam_digest, score_digest
 from ..learning.weights import read_description
 from ..messages.errors import PenstockError
 from ..project.workspace import Workspace
@@ -21,7 +21,8 @@ from ..tracking.runs import complete_run
 from ..tracking.store import MlflowClient, using_registry
 from .report import write_report
 
-TOLERANCE = 1e-4  # between probabilities computed in batches of different sizes
+TOLERANCE = 1e-4  # between numbers computed in batches of different sizes
+TIES = 1e-3  # share of the test examples whose answer may flip, where two are as likely
 
 
 def register(workspace: Workspace) -> dict[str, Any]:
@@ -47,19 +48,21 @@ def _register(workspace: Workspace) -> dict[str, Any]:
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     metrics = json.loads(workspace.metrics.read_text())
     scores = pd.read_parquet(workspace.evaluation / "scores.parquet")
-    inputs = module.raw_inputs(dataset, "test")
+    interface = module.interface(dataset.info)
+    exam = module.exam(dataset, "test")
+    example = exam[list(interface.inputs)].head(2)
     description = read_description(workspace.model)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
-        bundle = package_model(workspace.name, workspace.model, module, inputs.head(2), folder)
-        _prove(folder, inputs, module, dataset, scores)
+        bundle = package_model(workspace.name, workspace.model, interface, example, folder)
+        ties = _prove(folder, exam, module, interface, scores)
         client, run_id = complete_run(workspace)
         version = trust.find_version(workspace.root, client, workspace.name, bundle)
         if version is None:
             tags = {
                 registry.BUNDLE_TAG: bundle,
                 registry.WEIGHTS_TAG: description["weights_sha256"],
-                **_measured(dataset, module),
+                **_measured(exam, module, interface),
             }
             version = registry.create_version(client, workspace.name, run_id, folder, tags)
             files = trust.digests(folder)
@@ -71,7 +74,7 @@ def _register(workspace: Workspace) -> dict[str, Any]:
         scored = trust.digest(workspace.evaluation / "scores.parquet")
         trust.record(workspace.root, version, files, scored)
     champion = registry.get_alias(client, workspace.name, registry.CHAMPION)
-    decision = decide(workspace, client, version, champion, metrics, scores, inputs)
+    decision = decide(workspace, client, version, champion, metrics, scores, exam)
     move_aliases(client, version, champion, decision["decision"])
     receipt = {
         "model": workspace.name,
@@ -80,47 +83,54 @@ def _register(workspace: Workspace) -> dict[str, Any]:
         **decision,
         "weights_sha256": description["weights_sha256"],
         "bundle_sha256": bundle,
+        "proof": {"examples": len(exam), "ties_flipped": ties},
         "metrics": metrics,
     }
     _tell(workspace, client, version, run_id, receipt)
     return receipt
 
 
-def _measured(dataset: Dataset, module: pipeline.PredictModule) -> dict[str, str]:
-    """Tags that say what a version's stored scores are: of which test split, computed how."""
+def _measured(
+    exam: pd.DataFrame, module: pipeline.PredictModule, interface: pipeline.Interface
+) -> dict[str, str]:
+    """Tags that say what a version's stored scores are: of which questions, marked how."""
     return {
-        registry.TEST_TAG: dataset.info["splits"]["test"]["digest"],
-        registry.SCORE_TAG: score_digest(module.SCORE, module.outcome),
+        registry.EXAM_TAG: exam_digest(exam),
+        registry.SCORE_TAG: score_digest(interface.score, module.outcome),
     }
 
 
 def _prove(
     folder: Path,
-    inputs: pd.DataFrame,
+    exam: pd.DataFrame,
     module: pipeline.PredictModule,
-    dataset: Dataset,
+    interface: pipeline.Interface,
     scores: pd.DataFrame,
-) -> None:
+) -> int:
     """Check that the packaged model predicts what `evaluate` measured, on every test example.
 
     It is given raw inputs, so that a fault in its decoding shows.
+
+    Returns:
+        How many ties flipped: examples whose numbers agree, but not the answer that is chosen by
+        them. At most a share of TIES may.
     """
-    index = dataset.index.iloc[dataset.rows("test")]
-    predictions = predict_fresh(folder, inputs)
+    predictions = predict_fresh(folder, exam[list(interface.inputs)])
     if "error" in predictions and (failed := predictions["error"].astype(bool)).any():
         raise PenstockError(
             f"the packaged model cannot read {failed.sum()} of {len(failed)} test inputs: "
-            f"{index['id'].iloc[int(failed.argmax())]}: {predictions['error'][failed].iloc[0]}; "
+            f"{exam['id'].iloc[int(failed.argmax())]}: {predictions['error'][failed].iloc[0]}; "
             "ingest again, or mend decode or predict"
         )
-    again = module.outcome(predictions, index)
+    again = module.outcome(predictions, exam)
+    ties = np.zeros(len(again), bool)
     for column in again:
         ours, theirs = scores[column].to_numpy(), again[column].to_numpy()
-        if np.issubdtype(ours.dtype, np.floating):
-            _refuse_nan(str(column), scores)
-            differ = ~np.isclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE)
-        else:
-            differ = ours != theirs
+        differ = _differ(str(column), scores, theirs)
+        if not _is_number(ours, theirs):
+            ties |= differ
+            if ties.mean() <= TIES:
+                continue
         if differ.any():
             first = int(np.flatnonzero(differ)[0])
             raise PenstockError(
@@ -128,6 +138,23 @@ def _prove(
                 f"{len(differ)} test examples: {column} of {scores['id'].iloc[first]} is "
                 f"{theirs[first]}, was {ours[first]}; evaluate again, or mend decode or predict"
             )
+    return int(ties.sum())
+
+
+def _differ(column: str, scores: pd.DataFrame, theirs: np.ndarray) -> np.ndarray:
+    """On which examples two models differ in a column of their scores."""
+    ours = scores[column].to_numpy()
+    if not np.issubdtype(ours.dtype, np.floating):
+        return ours != theirs
+    _refuse_nan(column, scores)
+    return ~np.isclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def _is_number(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Whether values are measured, rather than chosen: a class, right or wrong."""
+    if not np.issubdtype(ours.dtype, np.floating):
+        return False
+    return not all(np.array_equal(it, np.rint(it)) for it in (ours, theirs))
 
 
 def _refuse_nan(column: str, scores: pd.DataFrame) -> None:
@@ -147,7 +174,7 @@ def decide(
     champion: ModelVersion | None,
     metrics: dict[str, float],
     scores: pd.DataFrame,
-    inputs: pd.DataFrame,
+    exam: pd.DataFrame,
 ) -> dict[str, Any]:
     """Decide what a version may become: `refused`, `challenger` or `champion`, and why."""
     if reason := _outside(workspace, metrics):
@@ -157,13 +184,14 @@ def decide(
     if int(champion.version) == int(version.version):
         return {"decision": "champion", "reason": "it is the champion already"}
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
-    measured = _measured(Dataset(workspace.dataset), module)
+    interface = module.interface(Dataset(workspace.dataset).info)
+    measured = _measured(exam, module, interface)
     rivals = {f"champion v{champion.version}": champion}
-    best = registry.best_champion(workspace.root, client, workspace.name, measured, module.SCORE)
+    best = registry.best_champion(workspace.root, client, workspace.name, measured, interface.score)
     if best and int(best.version) not in (int(champion.version), int(version.version)):
         rivals[f"v{best.version}, the best champion so far"] = best
     compared = [
-        _compare(workspace, client, title, rival, scores, inputs) for title, rival in rivals.items()
+        _compare(workspace, client, title, rival, scores, exam) for title, rival in rivals.items()
     ]
     passed = all(it["loss_ruled_out"] for it in compared)
     return {
@@ -210,22 +238,21 @@ def _compare(
     title: str,
     rival: ModelVersion,
     scores: pd.DataFrame,
-    inputs: pd.DataFrame,
+    exam: pd.DataFrame,
 ) -> dict[str, Any]:
     """Compare with a champion on the same test examples, by its stored scores or new ones."""
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
-    dataset = Dataset(workspace.dataset)
-    tolerance, score = workspace.params.register.tolerance, module.SCORE
+    interface = module.interface(Dataset(workspace.dataset).info)
+    tolerance, score = workspace.params.register.tolerance, interface.score
     theirs, how = None, "stored"
-    if _measured(dataset, module).items() <= rival.tags.items():
+    if _measured(exam, module, interface).items() <= rival.tags.items():
         file = registry.stored_scores(client, rival)
         if file and trust.vouches_for_scores(workspace.root, rival, file):
             theirs = pd.read_parquet(file)
     if theirs is None:
         how = "scored again: those stored are gone, changed, of another test split or definition"
-        index = dataset.index.iloc[dataset.rows("test")]
         with trust.trusted_copy(workspace.root, client, rival) as copy:
-            theirs = module.outcome(predict_fresh(copy, inputs), index)
+            theirs = module.outcome(predict_fresh(copy, exam[list(interface.inputs)]), exam)
     found = compare(scores, theirs, score)
     ruled_out = found.low >= -tolerance  # never, if it is NaN
     numbers = {"difference": found.mean, "low": found.low, "high": found.high}

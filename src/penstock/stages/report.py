@@ -50,9 +50,10 @@ def _results(workspace: Workspace, dataset: Dataset) -> dict[str, Any]:
     evaluation = _read(workspace.evaluation / "about.json")
     if not evaluation or evaluation["weights_sha256"] != model["weights_sha256"]:
         return {"model": model}
-    for figure in evaluation["figures"]:
-        content = (workspace.evaluation / "figures" / figure["file"]).read_bytes()
-        figure["data"] = base64.b64encode(content).decode()
+    for exhibit in evaluation["exhibits"]:
+        for key in ("picture", "sound"):
+            if key in exhibit:
+                exhibit[key] = _data_uri(workspace.evaluation / "figures" / exhibit[key])
     receipt = _read(workspace.receipt)
     if receipt and receipt["weights_sha256"] != model["weights_sha256"]:
         receipt = None
@@ -62,6 +63,11 @@ def _results(workspace: Workspace, dataset: Dataset) -> dict[str, Any]:
         "evaluation": evaluation,
         "receipt": receipt,
     }
+
+
+def _data_uri(file: Path) -> str:
+    kinds = {".png": "image/png", ".gif": "image/gif", ".svg": "image/svg+xml", ".wav": "audio/wav"}
+    return f"data:{kinds[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
 def _read(file: Path) -> Any:

@@ -17,8 +17,9 @@ from ..learning.progress import Epoch
 from ..learning.slots import training_slot
 from ..learning.training import Training, fit, seed
 from ..learning.weights import DESCRIPTION, save_weights
+from ..messages.errors import PenstockError
 from ..project.workspace import Workspace
-from ..tracking.runs import recorded_run, try_complete_run
+from ..tracking.recorder import recorded_run
 from .gate import check_gate
 
 if TYPE_CHECKING:
@@ -63,8 +64,6 @@ def train(workspace: Workspace) -> Training:
         f"{training.seconds:.1f} s ({training.examples_per_second:,.0f} examples/s on "
         f"{training.device})"
     )
-    if run.connected:
-        try_complete_run(workspace)
     return training
 
 
@@ -92,11 +91,14 @@ def train_network(
         ) as device,
         unfinished(checkpoints, _digest(name, params, dataset)) as folder,
     ):
+        learner = train_module.learner(network, params, dataset)
+        source = train_module.source(dataset, params.train.splits, params)
+        if source is None:
+            raise PenstockError(f"{name}: there is nothing to learn from; mend its train.source")
         training = fit(
-            train_module.learner(network, params, dataset),
-            train_module.arrays(dataset),
-            dataset.rows(*params.train.splits),
-            dataset.rows("validation"),
+            learner,
+            source,
+            train_module.source(dataset, ("validation",), params),
             params.train,
             folder,
             on_epoch,

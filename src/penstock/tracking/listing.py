@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from mlflow.entities import Run
 from rich.table import Table
 
+from ..datasets.dataset import Dataset
+from ..messages.errors import PenstockError
 from ..messages.terminal import add_row, make_table
 from ..pipeline import PredictModule, load
 from ..project.workspace import Workspace
@@ -21,7 +23,7 @@ COLUMNS = ("when", "run", "status", "model", "metrics", "train s", "version", "a
 def runs_table(workspace: Workspace, count: int) -> Table:
     """The newest runs: when, model, metrics, registered version and aliases."""
     client = connect(workspace.root)
-    module: PredictModule = load(workspace.name, "predict")
+    metric = _score_metric(workspace)
     aliases: dict[str, list[str]] = {}
     if client.search_registered_models(f"name = '{workspace.name}'"):
         named = client.get_registered_model(workspace.name).aliases
@@ -31,8 +33,18 @@ def runs_table(workspace: Workspace, count: int) -> Table:
     for run in list_runs(workspace, count):
         version = run.data.tags.get("penstock.version", "")
         names = ", ".join(sorted(aliases.get(version, [])))
-        add_row(table, *_describe(run, module.SCORE.metric), version, names)
+        add_row(table, *_describe(run, metric), version, names)
     return table
+
+
+def _score_metric(workspace: Workspace) -> str:
+    """What models are compared by, which the dataset may decide; nothing before there is one."""
+    try:
+        info = Dataset(workspace.dataset).info
+    except PenstockError:
+        return ""
+    module: PredictModule = load(workspace.name, "predict")
+    return module.interface(info).score.metric
 
 
 def run_link(workspace: Workspace) -> str:

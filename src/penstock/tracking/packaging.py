@@ -19,7 +19,7 @@ from mlflow.types.schema import Array
 from ..datasets.dataset import digest_files
 from ..learning.weights import DESCRIPTION, WEIGHTS
 from ..messages.errors import PenstockError
-from ..pipeline import PredictModule
+from ..pipeline import Interface
 from ..project.imports import PACKAGE, import_graph
 
 SOURCE = Path(__file__).parent.parent
@@ -28,7 +28,7 @@ OPTION_TYPES = {bool: "boolean", int: "long", float: "double", str: "string"}
 
 
 def package_model(
-    name: str, model: Path, module: PredictModule, example: pd.DataFrame, folder: Path
+    name: str, model: Path, interface: Interface, example: pd.DataFrame, folder: Path
 ) -> str:
     """Write the model of pipeline `name` as an MLflow model into a new folder.
 
@@ -49,7 +49,7 @@ def package_model(
             folder,
             python_model=str(served),
             artifacts={"bundle": str(bundle)},
-            signature=signature(module),
+            signature=signature(interface),
             input_example=example,
             pip_requirements=requirements,
         )
@@ -96,8 +96,8 @@ def copy_code(modules: list[str], code: Path) -> None:
         target.write_bytes(content)
 
 
-def signature(module: PredictModule) -> ModelSignature:
-    """The signature that a pipeline's INPUTS, OUTPUTS and OPTIONS declare."""
+def signature(interface: Interface) -> ModelSignature:
+    """An interface in MLflow's terms."""
 
     def column(name: str, kind: str) -> ColSpec:
         required = not kind.startswith("optional ")
@@ -110,11 +110,11 @@ def signature(module: PredictModule) -> ModelSignature:
 
     options = [
         ParamSpec(name, OPTION_TYPES[type(default)], default)
-        for name, default in module.OPTIONS.items()
+        for name, default in interface.options.items()
     ]
     return ModelSignature(
-        inputs=schema(module.INPUTS),
-        outputs=schema(module.OUTPUTS),
+        inputs=schema(interface.inputs),
+        outputs=schema(interface.outputs),
         params=ParamSchema(options) if options else None,  # type: ignore[arg-type]
     )
 

@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 from ..project.login import FOLDER, private_folder, write_private
 
 BUNDLE_TAG = "penstock.bundle_sha256"
-TEST_TAG = "penstock.test_digest"
+EXAM_TAG = "penstock.exam_sha256"
 WEIGHTS_TAG = "penstock.weights_sha256"
 SCORE_TAG = "penstock.score_sha256"
 # What `register` finds and compares versions by.
-TAGS = (BUNDLE_TAG, TEST_TAG, WEIGHTS_TAG, SCORE_TAG)
+TAGS = (BUNDLE_TAG, EXAM_TAG, WEIGHTS_TAG, SCORE_TAG)
 CACHE = "__pycache__"  # written where a model was loaded in place; never copied
 
 

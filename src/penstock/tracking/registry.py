@@ -15,8 +15,8 @@ from ..pipeline import Score
 from .glance import CHALLENGER as CHALLENGER
 from .glance import CHAMPION as CHAMPION
 from .records import BUNDLE_TAG as BUNDLE_TAG
+from .records import EXAM_TAG as EXAM_TAG
 from .records import SCORE_TAG as SCORE_TAG
-from .records import TEST_TAG as TEST_TAG
 from .records import WEIGHTS_TAG as WEIGHTS_TAG
 from .records import entry, entry_difference, read_record
 
@@ -128,7 +128,7 @@ def best_champion(
         root: the project.
         client: of the registry.
         name: of the registered model.
-        measured: the tags of a version whose metric is comparable: test split, score.
+        measured: the tags of a version whose metric is comparable: exam, score.
         score: what models are compared by.
     """
     sign = 1 if score.higher_is_better else -1

@@ -1,4 +1,4 @@
-"""One MLflow run per training: opened by train, continued by evaluate and register.
+"""One MLflow run per training: opened by train (recorder.py), continued by evaluate and register.
 
 A run and its model find each other by content: the run is tagged with the SHA-256 of the model
 folder it made (weights, description, curves). Nothing is lost with the store: what a run should
@@ -8,9 +8,6 @@ say also lies in the pipeline's folder, and `complete_run` fills in what the run
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -24,112 +21,14 @@ from ..project.processes import describe_process
 from ..project.workspace import Workspace
 from ..settings.explanation import describe
 from .lineage import lineage_tags
-from .reconcile import PROCESS_TAG, end_dead_runs
+from .reconcile import PROCESS_TAG
 from .store import connect, experiment_id, write_apart
 
 MODEL_TAG = "penstock.model_sha256"
-EVERY = 1.0  # seconds between writes of curves: epochs of milliseconds must not wait for a store
-MOST = 900  # points at a time; MLflow takes 1,000
 
 
-class RunRecorder:
-    """Records a training while it runs; when the store fails, says so once and lets it go on.
-
-    Training does not wait for the store, and Ctrl-C cannot break off a write.
-    """
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        self.client: MlflowClient | None = None
-        self.run_id = ""
-        self.tags: dict[str, str] = {}
-        self.connected = True
-        self._points: list[Metric] = []
-        self._written = 0.0
-
-    def open(self) -> None:
-        """Open the run, and end those whose process is gone."""
-        self._write(self._open).result()
-
-    def _open(self) -> None:
-        client = connect(self.workspace.root)
-        end_dead_runs(self.workspace, client)
-        self.run_id = _create_run(client, self.workspace).info.run_id
-        self.client = client
-        log_parameters(client, self.run_id, self.workspace)
-
-    def log_epoch(self, epoch: dict[str, float]) -> None:
-        """Add one epoch to the run's curves; written with others that follow within a second."""
-        self._points += epoch_metrics(epoch)
-        if time.monotonic() - self._written >= EVERY or len(self._points) > MOST - len(epoch):
-            self._write_points()
-
-    def _write_points(self) -> None:
-        if points := self._points:
-            self._write_open(lambda client: client.log_batch(self.run_id, points))
-        self._points, self._written = [], time.monotonic()
-
-    def log_metrics(self, metrics: dict[str, float]) -> None:
-        """Log metrics that have no steps."""
-        self._write_open(lambda client: log_metrics(client, self.run_id, metrics))
-
-    def log_text(self, text: str, file: str) -> None:
-        """Add a small file to the run's artifacts."""
-        self._write_open(lambda client: client.log_text(self.run_id, text, file))
-
-    def end(self, status: str, tags: dict[str, str]) -> None:
-        """End the run, FINISHED, FAILED or KILLED, and tag it; tried even if the store was lost."""
-        self._write_points()
-        self._write(lambda: self._end(status, tags)).result()
-
-    def _end(self, status: str, tags: dict[str, str]) -> None:
-        if self.client:
-            entities = [RunTag(key, printable(value)[:5000]) for key, value in tags.items()]
-            self.client.log_batch(self.run_id, tags=entities)
-            self.client.set_terminated(self.run_id, status)
-
-    def _write_open(self, write: Callable[[MlflowClient], object]) -> None:
-        """Write if the run is open by then, and the store was not lost."""
-        self._write(lambda: self.client and self.connected and write(self.client))
-
-    def _write(self, write: Callable[[], object]) -> "Future[None]":
-        def try_to_write() -> None:
-            try:
-                write()
-            except Exception as error:  # whatever a store or network throws: training goes on
-                if self.connected:
-                    _say_lost(self.workspace, error)
-                self.connected = False
-
-        return write_apart(try_to_write)
-
-
-@contextmanager
-def recorded_run(workspace: Workspace) -> Iterator[RunRecorder]:
-    """Open a run for a training: a finished one is tagged with the model in the workspace."""
-    with opened_run(workspace) as recorder:
-        yield recorder
-        recorder.tags |= model_tags(workspace)
-
-
-@contextmanager
-def opened_run(workspace: Workspace) -> Iterator[RunRecorder]:
-    """Open a run for a block of work; it ends FINISHED, FAILED or KILLED, whatever happens."""
-    recorder = RunRecorder(workspace)
-    try:
-        recorder.open()
-        yield recorder
-    except Exception as error:
-        recorder.end("FAILED", {"penstock.reason": f"{type(error).__name__}: {error}"})
-        raise
-    except BaseException as error:  # Ctrl-C, SIGTERM
-        reason = f"interrupted by Ctrl-C or a signal ({type(error).__name__})"
-        recorder.end("KILLED", {"penstock.reason": reason})
-        raise
-    recorder.end("FINISHED", recorder.tags)
-
-
-def _create_run(client: MlflowClient, workspace: Workspace) -> Run:
+def create_run(client: MlflowClient, workspace: Workspace) -> Run:
+    """Create a run that says which process works on it."""
     experiment = experiment_id(client, workspace.root, workspace.name)
     tags = {PROCESS_TAG: describe_process(), **dict(workspace.tags)}
     return client.create_run(experiment, tags=tags)
@@ -168,7 +67,7 @@ def complete_run(workspace: Workspace) -> tuple[MlflowClient, str]:
     tags = model_tags(workspace)
     run = find_run(client, experiment, tags[MODEL_TAG])
     if run is None:
-        run = _create_run(client, workspace)
+        run = create_run(client, workspace)
         print(f"  no run made this model here; opened run {run.info.run_name} from the files")
         log_parameters(client, run.info.run_id, workspace)
         client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
@@ -184,10 +83,11 @@ def try_complete_run(workspace: Workspace) -> None:
     try:
         write_apart(lambda: complete_run(workspace)).result()
     except Exception as error:  # whatever a store or network throws: the results are on disk
-        _say_lost(workspace, error)
+        say_lost(workspace, error)
 
 
-def _say_lost(workspace: Workspace, error: Exception) -> None:
+def say_lost(workspace: Workspace, error: Exception) -> None:
+    """Say that the store cannot be reached, and how to log later."""
     reason = printable((str(error).splitlines() or [type(error).__name__])[0])[:200]
     print(
         f"  tracking lost: {reason}\n  work goes on; metrics and model stay in "
@@ -198,7 +98,7 @@ def _say_lost(workspace: Workspace, error: Exception) -> None:
 
 def _complete_model(client: MlflowClient, run_id: str, workspace: Workspace) -> None:
     history = pd.read_csv(workspace.model / "history.csv")
-    known = {point.step for point in client.get_metric_history(run_id, "val/loss")}
+    known = {point.step for point in client.get_metric_history(run_id, "epoch")}
     lacking = [epoch for epoch in history.to_dict("records") if epoch["step"] not in known]
     points = [metric for epoch in lacking for metric in epoch_metrics(epoch)]  # type: ignore[arg-type]
     for start in range(0, len(points), 1000):

@@ -27,10 +27,11 @@ class ServedModel(PythonModel):
         self.network, self.description = trained.load_trained(bundle)
         name = self.description["pipeline"]
         self.module = importlib.import_module(f"{package.__name__}.pipelines.{name}.predict")
+        self.interface = self.module.interface(self.description["dataset"])
 
     def predict(self, context, model_input: pd.DataFrame, params=None):  # type: ignore[no-untyped-def]
-        """Predict, a row per input; `params` may give values for the pipeline's OPTIONS."""
-        options = {**self.module.OPTIONS, **(params or {})}
+        """Predict, a row per input; `params` may give values for the interface's options."""
+        options = {**self.interface.options, **(params or {})}
         return self.module.predict(self.network, model_input, self.description["dataset"], options)
 
 

@@ -1,14 +1,13 @@
-"""From the bytes of one image file to the 28x28 grey image the network sees, and back."""
-
-import io
+"""From the bytes of one image file to the 28x28 grey image the network sees."""
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
+
+from ...kinds.images.decode import on_white, read_image
 
 SIDE = 28
 BOX = 20  # MNIST fits each digit into a box of this side, then centres its mass in 28x28
 MAX_PIXELS = 50_000_000
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 
 
 def decode(content: bytes) -> np.ndarray:
@@ -23,25 +22,10 @@ def decode(content: bytes) -> np.ndarray:
     Raises:
         ValueError: not an image, too large, or blank.
     """
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise ValueError(
-                    f"too large: {opened.width}x{opened.height}; at most {MAX_PIXELS:,} pixels"
-                )
-            if opened.mode == "L" and opened.size == (SIDE, SIDE):
-                return np.asarray(opened)
-            image = ImageOps.exif_transpose(opened)
-            if image.has_transparency_data:
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image.convert("RGBA"))
-            grey = np.asarray(image.convert("L"))
-    except UnidentifiedImageError:
-        raise ValueError(f"not an image file; expected {', '.join(FORMATS)}") from None
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"too large: {error}") from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"damaged image file: {error}") from None
+    image, _ = read_image(content, MAX_PIXELS)
+    if image.mode == "L" and image.size == (SIDE, SIDE):
+        return np.asarray(image)
+    grey = np.asarray(on_white(image).convert("L"))
     return _normalise(grey)
 
 
@@ -66,10 +50,3 @@ def _normalise(grey: np.ndarray) -> np.ndarray:
     )
     canvas[top : top + size[1], left : left + size[0]] = small.round().astype(np.uint8)
     return canvas
-
-
-def encode(image: np.ndarray) -> bytes:
-    """Encode a 28x28 uint8 image as a PNG file that decodes to the same pixels."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()

@@ -3,14 +3,18 @@
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 from ...datasets.dataset import Dataset
-from ...evaluation import figures, metrics
+from ...evaluation import exhibits, figures, metrics
 from ...evaluation.classification import evaluate_classes
 from ...evaluation.inference import class_probabilities
-from ...evaluation.predictions import as_predictions, outcome
+from ...evaluation.predictions import (
+    as_predictions,
+    at_even_distances,
+    outcome,
+    worst_mistakes,
+)
 from ...pipeline import Evaluation
 from .augmentation import shift_sideways
 from .params import Params
@@ -27,18 +31,26 @@ def evaluate(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation
     shifts = _shift_robustness(network, images, labels, params.evaluate.max_shift)
     evaluation.metrics["test/shift_accuracy"] = float(shifts["accuracy"].min())
     evaluation.plots["shift_robustness"] = shifts
-    evaluation.figures |= {
-        "Shift robustness": figures.line_figure(shifts, "shift", "accuracy", "low", "high"),
-        "Worst mistakes": _sheet(images, scores, classes, _worst(scores, params)),
-        "Sample predictions": _sheet(images, scores, classes, _spread(scores, params)),
-    }
-    evaluation.notes |= {
-        "Shift robustness": "Accuracy when every test image is moved sideways by so many "
-        "pixels, with 95 % intervals.",
-        "Worst mistakes": "Wrong with the highest loss first: true > predicted, confidence.",
-        "Sample predictions": "Test images at even distances: true > predicted, confidence; "
-        "mistakes in orange.",
-    }
+    worst = worst_mistakes(scores, params.evaluate.gallery)
+    spread = at_even_distances(np.arange(len(scores)), params.evaluate.gallery)
+    evaluation.exhibits += [
+        exhibits.figure(
+            "Shift robustness",
+            figures.line_figure(shifts, "shift", "accuracy", "low", "high"),
+            "Accuracy when every test image is moved sideways by so many pixels, with 95 % "
+            "intervals.",
+        ),
+        _sheet(
+            "Worst mistakes",
+            *(images, scores, classes, worst),
+            "Wrong with the highest loss first: true > predicted, confidence.",
+        ),
+        _sheet(
+            "Sample predictions",
+            *(images, scores, classes, spread),
+            "Test images at even distances: true > predicted, confidence; mistakes in orange.",
+        ),
+    ]
     return evaluation
 
 
@@ -56,23 +68,17 @@ def _shift_robustness(
     return pd.DataFrame(records, columns=["shift", "accuracy", "low", "high"])
 
 
-def _worst(scores: pd.DataFrame, params: Params) -> np.ndarray:
-    wrong = np.flatnonzero(scores["correct"].to_numpy() == 0)
-    order = np.argsort(-scores["loss"].to_numpy()[wrong], kind="stable")
-    return wrong[order][: params.evaluate.gallery]
-
-
-def _spread(scores: pd.DataFrame, params: Params) -> np.ndarray:
-    count = min(params.evaluate.gallery, len(scores))
-    return np.linspace(0, len(scores) - 1, count).astype(int)
-
-
 def _sheet(
-    images: np.ndarray, scores: pd.DataFrame, classes: list[str], rows: np.ndarray
-) -> Figure:
+    title: str,
+    images: np.ndarray,
+    scores: pd.DataFrame,
+    classes: list[str],
+    rows: np.ndarray,
+    note: str,
+) -> exhibits.Picture:
     shown = scores.iloc[rows]
     captions = [
         f"{classes[row.label]} > {classes[row.predicted]}  {row.confidence:.2f}"  # type: ignore[index]
         for row in shown.itertuples()
     ]
-    return figures.gallery(images[rows], captions, list(shown["correct"] == 0))
+    return exhibits.gallery(title, images[rows], captions, list(shown["correct"] == 0), note)

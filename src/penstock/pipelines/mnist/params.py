@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ...settings.sections import (
+    ClassifierParams,
     Count,
     Limits,
     PipelineParams,
     RegisterParams,
     Section,
     Share,
-    TrainParams,
 )
 
 DIGITS = [str(digit) for digit in range(10)]
@@ -72,7 +72,7 @@ class MLP(Section):
     """Share of units dropped before each dense layer."""
 
 
-class Train(TrainParams):
+class Train(ClassifierParams):
     """Train: optimisation, hardware, length, augmentation."""
 
     max_shift: Annotated[int, Field(ge=0, le=14)] = 2

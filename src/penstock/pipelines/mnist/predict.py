@@ -1,6 +1,5 @@
 """What is served: image files -> digits. Plain torch; runs wherever the model is loaded."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,17 +7,19 @@ import pandas as pd
 from torch import nn
 
 from ...evaluation.inference import class_probabilities
-from ...evaluation.predictions import ACCURACY, CLASS_OUTPUTS, as_predictions
+from ...evaluation.predictions import ACCURACY, CLASS_OUTPUTS, as_predictions, decode_all
 from ...evaluation.predictions import outcome as outcome
-from .decode import SIDE, decode, encode
+from ...kinds.images.decode import encode
+from ...pipeline import Interface
+from .decode import SIDE, decode
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
-SCORE = ACCURACY
-INPUTS = {"image": "binary"}
-OUTPUTS = CLASS_OUTPUTS
-OPTIONS: dict[str, Any] = {}
+
+def interface(info: dict[str, Any]) -> Interface:
+    """The bytes of an image file -> a digit."""
+    return Interface({"image": "binary"}, CLASS_OUTPUTS, ACCURACY)
 
 
 def predict(
@@ -30,22 +31,12 @@ def predict(
         label, confidence, probabilities (a list in the order of the classes) and error: what was
         wrong with a file that could not be decoded, whose other columns are empty.
     """
-    images = np.zeros((len(inputs), SIDE, SIDE), np.uint8)
-    errors = [""] * len(inputs)
-    for row, content in enumerate(inputs["image"]):
-        try:
-            images[row] = decode(content)
-        except ValueError as error:
-            errors[row] = str(error)
+    images, errors = decode_all(inputs["image"], decode, (SIDE, SIDE), np.uint8)
     return as_predictions(class_probabilities(network, images), info["classes"], errors)
 
 
-def raw_inputs(dataset: "Dataset", split: str) -> pd.DataFrame:
-    """The examples of a split as the image files they would arrive as."""
+def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
+    """The examples of a split with the image files they would arrive as: IDX has no such files."""
     images = dataset.array("images")
-    return pd.DataFrame({"image": [encode(images[row]) for row in dataset.rows(split)]})
-
-
-def read_input(file: Path) -> pd.DataFrame:
-    """Read one image file named on the command line."""
-    return pd.DataFrame({"image": [file.read_bytes()]})
+    files = [encode(images[row]) for row in dataset.rows(split)]
+    return dataset.examples(split).assign(image=files)

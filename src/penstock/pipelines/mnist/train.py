@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from torch import nn
 
 from ...datasets.dataset import Dataset
 from ...learning.classifier import Classifier
+from ...learning.sources import Rows, labelled
 from .augmentation import RandomShift
 
 if TYPE_CHECKING:
@@ -18,6 +18,6 @@ def learner(network: nn.Module, params: "Params", dataset: Dataset) -> Classifie
     return Classifier(network, params.train, augment=RandomShift(params.train.max_shift))
 
 
-def arrays(dataset: Dataset) -> dict[str, np.ndarray]:
+def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
     """A batch is `inputs`, uint8 (batch, 28, 28), and `label`, (batch,)."""
-    return {"inputs": dataset.array("images"), "label": dataset.index["label"].to_numpy()}
+    return labelled(dataset, "images", splits)

@@ -2,18 +2,22 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from ...datasets.dataset import Dataset
-from ...evaluation import figures
+from ...evaluation import exhibits, figures
 from ...evaluation.classification import evaluate_classes
 from ...evaluation.grouped import accuracy_by_group
 from ...evaluation.inference import class_probabilities
-from ...evaluation.predictions import as_predictions, outcome
+from ...evaluation.predictions import (
+    as_predictions,
+    at_even_distances,
+    outcome,
+    worst_mistakes,
+)
 from ...messages.errors import PenstockError
 from ...pipeline import Evaluation
 from . import detection
@@ -38,16 +42,14 @@ def evaluate(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation
     probabilities = class_probabilities(network, images, rows)
     scores = outcome(as_predictions(probabilities, classes), index.iloc[rows])
     labels, groups = scores["label"].to_numpy(), scores["group"].to_numpy()
-    evaluation = evaluate_classes(scores, classes)
-    for end in ("low", "high"):  # of Wilson's interval, which takes examples for independent
-        del evaluation.metrics[f"test/accuracy_{end}"]
+    evaluation = evaluate_classes(scores, classes, params.evaluate.resamples)
     evaluation.metrics = {
         **detection.evaluate_detection(
             probabilities, labels, groups, positive, threshold, params.evaluate.resamples
         ),
         **({"test/threshold": threshold} if np.isfinite(threshold) else {}),
         "test/mean_colour_accuracy": _mean_colour_accuracy(dataset),
-        **{k: v for k, v in evaluation.metrics.items() if k != "test/accuracy"},
+        **{k: v for k, v in evaluation.metrics.items() if not k.startswith("test/accuracy")},
         "test/groups": len(np.unique(groups)),
     }
     _add_curves(evaluation, probabilities[:, positive], labels == positive, classes[positive])
@@ -96,24 +98,27 @@ def _add_curves(
         if found.any():
             at_precision = (metrics["test/sensitivity"], float(positive[found].mean()))
     evaluation.plots["roc"] = roc
-    evaluation.figures |= {
-        "ROC curve": figures.operating_curve(
-            roc, false, true, pd.DataFrame({false: [0, 1], true: [0, 1]}), at_roc
+    evaluation.exhibits += [
+        exhibits.figure(
+            "ROC curve",
+            figures.operating_curve(
+                roc, false, true, pd.DataFrame({false: [0, 1], true: [0, 1]}), at_roc
+            ),
+            f"Finding {name}: share found against share of false alarms. The operating point has "
+            "the threshold that was chosen on the validation split; the dotted line is chance.",
         ),
-        "Precision and recall": figures.operating_curve(
-            detection.precision_recall_table(scores, positive),
-            *(true, precision),
-            pd.DataFrame({true: [0, 1], precision: [prevalence, prevalence]}),
-            at_precision,
+        exhibits.figure(
+            "Precision and recall",
+            figures.operating_curve(
+                detection.precision_recall_table(scores, positive),
+                *(true, precision),
+                pd.DataFrame({true: [0, 1], precision: [prevalence, prevalence]}),
+                at_precision,
+            ),
+            f"How many of those called {name} are, against how many of them are found; the dotted "
+            "line is chance.",
         ),
-    }
-    evaluation.notes |= {
-        "ROC curve": f"Finding {name}: share found against share of false alarms. The operating "
-        "point has the threshold that was chosen on the validation split; the dotted line is "
-        "chance.",
-        "Precision and recall": f"How many of those called {name} are, against how many of them "
-        "are found; the dotted line is chance.",
-    }
+    ]
 
 
 def _add_groups(evaluation: Evaluation) -> None:
@@ -123,16 +128,15 @@ def _add_groups(evaluation: Evaluation) -> None:
         ["errors", "accuracy", "group"], ascending=[False, True, True]
     )
     if len(wrong) and table["examples"].max() > 1:
-        evaluation.tables["Groups with most errors"] = wrong.head(WORST_GROUPS)
+        worst = exhibits.Table("Groups with most errors", wrong.head(WORST_GROUPS))
+        evaluation.exhibits.append(worst)
 
 
 def _add_maps(evaluation: Evaluation, network: nn.Module, dataset: Dataset, count: int) -> None:
     """Sheets of images beside their Grad-CAM maps: right ones at even distances, worst mistakes."""
     scores = evaluation.scores
     right = np.flatnonzero(scores["correct"].to_numpy() == 1)
-    wrong = np.flatnonzero(scores["correct"].to_numpy() == 0)
-    worst = wrong[np.argsort(-scores["loss"].to_numpy()[wrong], kind="stable")][:count]
-    spread = right[np.linspace(0, len(right) - 1, min(count, len(right))).astype(int)]
+    worst, spread = worst_mistakes(scores, count), at_even_distances(right, count)
     how = (
         "In pairs: an image under its true class, then where the network saw the class it "
         "predicted (Grad-CAM, yellow is strongest) under that class and its confidence."
@@ -142,11 +146,14 @@ def _add_maps(evaluation: Evaluation, network: nn.Module, dataset: Dataset, coun
         ("Grad-CAM of mistakes", worst, "Wrong ones with the highest loss first."),
     ):
         if len(shown):
-            evaluation.figures[title] = _pairs(network, dataset, scores.iloc[shown], shown)
-            evaluation.notes[title] = f"{which} {how}"
+            sheet = _pairs(network, dataset, scores.iloc[shown], shown)
+            evaluation.exhibits.append(exhibits.gallery(title, *sheet, note=f"{which} {how}"))
 
 
-def _pairs(network: nn.Module, dataset: Dataset, scores: pd.DataFrame, shown: np.ndarray) -> Figure:
+def _pairs(
+    network: nn.Module, dataset: Dataset, scores: pd.DataFrame, shown: np.ndarray
+) -> tuple[np.ndarray, list[str], list[bool]]:
+    """Images beside their maps, the captions, and which are wrong."""
     images = dataset.array("images")[dataset.rows("test")[shown]]
     heats = gradcam(network, images, scores["predicted"].to_numpy(), str(network.cam_layer))
     names = np.array(dataset.info["classes"])
@@ -160,4 +167,4 @@ def _pairs(network: nn.Module, dataset: Dataset, scores: pd.DataFrame, shown: np
         sheet += [image, overlay(image, heat)]
         captions += [names[label], f"{names[predicted]} {confidence:.2f}"]
         marked += [False, correct == 0]
-    return figures.gallery(np.stack(sheet), captions, marked)
+    return np.stack(sheet), captions, marked

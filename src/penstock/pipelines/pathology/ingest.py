@@ -1,5 +1,6 @@
 """From image files in class folders to examples."""
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,11 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
 
 def _decode(content: bytes, data: Data) -> tuple[np.ndarray, dict[str, Any]]:
     """Decode one file; what the index says of it."""
-    opened = open_image(content, data.image_size, data.fit, data.min_side, data.max_pixels)
-    red, green, blue = opened.image.mean((0, 1)) / 255
-    grey = opened.image @ GREY
-    return opened.image, {
-        **{"width": opened.width, "height": opened.height},
-        **{"mode": opened.mode, "format": opened.format},
+    image, header = open_image(content, data.image_size, data.fit, data.min_side, data.max_pixels)
+    red, green, blue = image.mean((0, 1)) / 255
+    grey = image @ GREY
+    return image, {
+        **asdict(header),
         **{"red": red, "green": green, "blue": blue},
         "brightness": grey.mean(),
         "sharpness": ndimage.laplace(grey).var(),

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ...settings.sections import (
+    ClassifierParams,
     Count,
     Limits,
     PipelineParams,
@@ -12,7 +13,6 @@ from ...settings.sections import (
     RegisterParams,
     Section,
     Share,
-    TrainParams,
 )
 
 
@@ -88,7 +88,7 @@ class Dense(Section):
     """Kind of network."""
 
 
-class Train(TrainParams):
+class Train(ClassifierParams):
     """Train: optimisation, hardware, length, augmentation."""
 
     batch_size: Count = 32

@@ -1,6 +1,6 @@
 """What is served: image files -> classes of tissue, and where the network saw them."""
 
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,19 +8,23 @@ import pandas as pd
 from torch import nn
 
 from ...evaluation.inference import class_probabilities
-from ...evaluation.predictions import ACCURACY, CLASS_OUTPUTS, as_predictions
+from ...evaluation.predictions import ACCURACY, CLASS_OUTPUTS, as_predictions, decode_all
 from ...evaluation.predictions import outcome as outcome
-from .decode import decode, encode
+from ...kinds.images.decode import encode
+from ...pipeline import Interface
+from .decode import decode
 from .gradcam import gradcam, overlay
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
-SCORE = ACCURACY
-INPUTS = {"image": "binary"}
-OUTPUTS = {**CLASS_OUTPUTS, "gradcam": "binary"}
-OPTIONS: dict[str, Any] = {"gradcam": False}
 CHUNK_BYTES = 2**26  # of decoded images held at a time
+
+
+def interface(info: dict[str, Any]) -> Interface:
+    """The bytes of an image file -> a class of tissue; if asked, where the network saw it."""
+    outputs = {**CLASS_OUTPUTS, "gradcam": "binary"}
+    return Interface({"image": "binary"}, outputs, ACCURACY, {"gradcam": False})
 
 
 def predict(
@@ -45,13 +49,9 @@ def _predict(
     network: nn.Module, contents: pd.Series, info: dict[str, Any], mapped: bool
 ) -> pd.DataFrame:
     size = info["image_size"][0]
-    images = np.zeros((len(contents), size, size, 3), np.uint8)
-    errors = [""] * len(contents)
-    for row, content in enumerate(contents):
-        try:
-            images[row] = decode(content, size, info["fit"], info["min_side"], info["max_pixels"])
-        except ValueError as error:
-            errors[row] = str(error)
+    settings = {key: info[key] for key in ("fit", "min_side", "max_pixels")}
+    read = partial(decode, size=size, **settings)
+    images, errors = decode_all(contents, read, (size, size, 3), np.uint8)
     probabilities = class_probabilities(network, images)
     predictions = as_predictions(probabilities, info["classes"], errors)
     maps: list[bytes | None] = [None] * len(contents)
@@ -66,11 +66,7 @@ def _predict(
     return predictions
 
 
-def raw_inputs(dataset: "Dataset", split: str) -> pd.DataFrame:
-    """The image files that the examples of the test split were read from."""
-    return pd.DataFrame({"image": dataset.raw(dataset.rows(split))})
-
-
-def read_input(file: Path) -> pd.DataFrame:
-    """Read one image file named on the command line."""
-    return pd.DataFrame({"image": [file.read_bytes()]})
+def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
+    """The examples of the test split with the image files they were read from."""
+    examples = dataset.examples(split)
+    return examples.assign(image=dataset.raw(examples["id"]))

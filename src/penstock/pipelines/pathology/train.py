@@ -7,6 +7,7 @@ from torch import nn
 
 from ...datasets.dataset import Dataset
 from ...learning.classifier import Classifier
+from ...learning.sources import Rows, labelled
 from .augmentation import RandomAffine, StainJitter
 
 if TYPE_CHECKING:
@@ -37,6 +38,6 @@ def _class_weights(dataset: Dataset, rows: np.ndarray) -> list[float]:
     return weights
 
 
-def arrays(dataset: Dataset) -> dict[str, np.ndarray]:
+def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
     """A batch is `inputs`, uint8 (batch, side, side, 3), and `label`, (batch,)."""
-    return {"inputs": dataset.array("images"), "label": dataset.index["label"].to_numpy()}
+    return labelled(dataset, "images", splits)

@@ -5,13 +5,14 @@ import pandas as pd
 
 from ...datasets.dataset import Dataset
 from ...evaluation import figures
+from ...evaluation.exhibits import Table, figure
 from ...evaluation.grouped import group_intervals
 from ...pipeline import Evaluation
 from . import ranking
 from .baselines import Biases, predict_by_neighbours
 from .network import Recommender
 from .params import Params
-from .predict import outcome, rank_items, rate_pairs
+from .predict import exam, outcome, rank_items, rate_pairs
 
 BINS = 6
 Columns = dict[str, np.ndarray]
@@ -23,8 +24,9 @@ def evaluate(network: Recommender, dataset: Dataset, params: Params) -> Evaluati
     columns = dataset.columns("user", "item", "rating")
     train, test = ({k: v[rows] for k, v in columns.items()} for rows in (learned, test_rows))
     predicted = pd.DataFrame({"rating": rate_pairs(network, test["user"], test["item"])})
-    scores = outcome(predicted, dataset.index.iloc[test_rows])
-    evaluation = Evaluation(metrics=_errors(scores, params.evaluate.resamples), scores=scores)
+    scores = outcome(predicted, exam(dataset, "test"))
+    errors = _errors(scores, test["user"], params.evaluate.resamples)
+    evaluation = Evaluation(metrics=errors, scores=scores)
     _add_baselines(evaluation, dataset, train, test, params)
     _add_lists(evaluation, network, dataset, train, test, params)
     _add_errors_by(evaluation, network, test)
@@ -32,10 +34,10 @@ def evaluate(network: Recommender, dataset: Dataset, params: Params) -> Evaluati
     return evaluation
 
 
-def _errors(scores: pd.DataFrame, resamples: int) -> dict[str, float]:
+def _errors(scores: pd.DataFrame, users: np.ndarray, resamples: int) -> dict[str, float]:
     """Errors with intervals by bootstrap of whole users, from each one's sums."""
-    sums = scores.groupby("user")[["squared_error", "error"]].sum()
-    sums["ratings"] = scores.groupby("user").size()
+    sums = scores.groupby(users)[["squared_error", "error"]].sum()
+    sums["ratings"] = scores.groupby(users).size()
     squared, error, ratings = (sums[name].to_numpy(np.float64) for name in sums)
 
     def measure(weights: np.ndarray) -> dict[str, float]:
@@ -86,9 +88,8 @@ def _add_baselines(
             evaluation.metrics[f"test/rmse_{name}"] = rmse
     gain = evaluation.metrics["test/rmse_biases"] - evaluation.metrics["test/rmse"]
     evaluation.metrics["test/gain_over_biases"] = gain
-    evaluation.tables["Errors beside baselines"] = pd.DataFrame(
-        records, columns=["prediction", "RMSE", "MAE", "ratings"]
-    )
+    table = pd.DataFrame(records, columns=["prediction", "RMSE", "MAE", "ratings"])
+    evaluation.exhibits.append(Table("Errors beside baselines", table))
 
 
 def _add_lists(
@@ -126,7 +127,8 @@ def _add_lists(
         for name, value in zip(names, record[1:], strict=True):
             evaluation.metrics[f"test/{name}_at_{settings.top}{label}"] = float(value)
     evaluation.metrics["test/ranked_users"] = len(users)
-    evaluation.tables[f"Lists of {settings.top}"] = pd.DataFrame(records, columns=["by", *names])
+    table = pd.DataFrame(records, columns=["by", *names])
+    evaluation.exhibits.append(Table(f"Lists of {settings.top}", table))
     _show_users(evaluation, dataset, train, users, lists["this model"], settings.gallery)
 
 
@@ -149,9 +151,8 @@ def _show_users(
         liked = titles[train["item"][mine][best]]
         offered = titles[lists[place][lists[place] >= 0][:5]]
         shown.append((ids[users[place]], "; ".join(liked), "; ".join(offered)))
-    evaluation.tables["What users liked, and what is recommended"] = pd.DataFrame(
-        shown, columns=["user", "liked best in training", "recommended"]
-    )
+    table = pd.DataFrame(shown, columns=["user", "liked best in training", "recommended"])
+    evaluation.exhibits.append(Table("What users liked, and what is recommended", table))
 
 
 def _add_errors_by(evaluation: Evaluation, network: Recommender, test: Columns) -> None:
@@ -164,16 +165,17 @@ def _add_errors_by(evaluation: Evaluation, network: Recommender, test: Columns) 
         ratings = counts.cpu().numpy()[test[column]]
         table = _binned(ratings, scores["squared_error"].to_numpy())
         evaluation.plots[title.lower().replace(" ", "_")] = table
-        evaluation.figures[title] = figures.steps(table, "training ratings", "rmse", "examples")
-        evaluation.notes[title] = (
+        drawn = figures.steps(table, "training ratings", "rmse", "examples")
+        note = (
             f"RMSE of test ratings by how many training ratings their {column} has; the numbers "
             "count test ratings."
         )
+        evaluation.exhibits.append(figure(title, drawn, note))
     by_rating = scores.groupby("rating")["predicted"].quantile(np.array([0.1, 0.5, 0.9])).unstack()
     table = by_rating.reset_index().set_axis(["rating given", "low", "predicted", "high"], axis=1)
-    title = "Predicted against given"
-    evaluation.figures[title] = figures.band(table, "rating given", "predicted", "low", "high")
-    evaluation.notes[title] = "Median of the predictions, and where 80 % of them lie."
+    drawn = figures.band(table, "rating given", "predicted", "low", "high")
+    note = "Median of the predictions, and where 80 % of them lie."
+    evaluation.exhibits.append(figure("Predicted against given", drawn, note))
 
 
 def _binned(ratings: np.ndarray, squared: np.ndarray) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ...settings.sections import (
     Count,
+    GradientParams,
     Limits,
     PipelineParams,
     Positive,
@@ -116,7 +117,7 @@ class Bayesian(Model):
     """Share of the epochs before the first draw is kept."""
 
 
-class Train(RefitParams):
+class Train(RefitParams, GradientParams):
     """Train: optimisation, hardware, length."""
 
     batch_size: Count = 4096
@@ -158,8 +159,6 @@ class Register(RegisterParams):
 
     limits: dict[str, Limits] = {"test/gain_over_biases": (0.0, None)}
     """Least and most of a test metric for a model to become `challenger`; null for none."""
-    tolerance: Annotated[float, Field(ge=0)] = 0.01
-    """Largest loss against the champion, in squared rating, that the test split must rule out."""
 
 
 class Params(PipelineParams):

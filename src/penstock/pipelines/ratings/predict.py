@@ -11,7 +11,7 @@ import torch
 from ...kinds.tables.delimited import Block, Reject
 from ...kinds.tables.raw_files import RawFile, list_files
 from ...messages.errors import PenstockError
-from ...pipeline import Score
+from ...pipeline import Interface, Score
 from .columns import look, match_columns, read_columns
 from .network import Recommender
 from .ranking import best_items, pairs
@@ -19,13 +19,6 @@ from .ranking import best_items, pairs
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
-SCORE = Score(
-    column="squared_error",
-    metric="test/mse",
-    unit="user",
-    span=4.5**2,  # of ratings from 0.5 to 5
-    higher_is_better=False,
-)
 INPUTS = {"user": "string", "item": "optional string"}
 OUTPUTS = {
     "rating": "double",
@@ -37,6 +30,18 @@ OUTPUTS = {
 }
 OPTIONS: dict[str, Any] = {"count": 10}
 BATCH = 2**16
+
+
+def root_mean_square(scores: pd.DataFrame, weights: np.ndarray) -> float:
+    """Root of the mean squared error of ratings with these weights."""
+    return float(np.sqrt(weights @ scores["squared_error"].to_numpy() / weights.sum()))
+
+
+def interface(info: dict[str, Any]) -> Interface:
+    """Ids of a user and an item -> a rating; of a user alone -> what to recommend."""
+    low, high = info["scale"]
+    score = Score("test/rmse", root_mean_square, "user", high - low, higher_is_better=False)
+    return Interface(INPUTS, OUTPUTS, score, OPTIONS)
 
 
 def predict(
@@ -121,22 +126,22 @@ def _recommend(
         answers[name] = answers[name].where(answers[name].notna(), None)
 
 
-def raw_inputs(dataset: "Dataset", split: str) -> pd.DataFrame:
-    """The pairs of a split by their ids."""
-    rows, columns = dataset.rows(split), dataset.columns("user", "item")
-    ids = {name: dataset.table(f"{name}s")["id"].to_numpy() for name in ("user", "item")}
-    return pd.DataFrame({name: ids[name][columns[name][rows]] for name in ("user", "item")})
+def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
+    """The pairs of a split by their ids, and the ratings given."""
+    rows, columns = dataset.rows(split), dataset.columns("id", "user", "item", "rating")
+    asked = {name: values[rows] for name, values in columns.items()}
+    for name in ("user", "item"):
+        asked[name] = dataset.table(f"{name}s")["id"].to_numpy()[asked[name]]
+    return pd.DataFrame(asked)
 
 
-def outcome(predictions: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
-    """Score predictions against the ratings given: id, rating, predicted, errors."""
+def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
+    """Mark predictions against the ratings given: id, user, item, rating, predicted, errors."""
     predicted = predictions["rating"].to_numpy(np.float64)
-    rating = index["rating"].to_numpy(np.float64)
+    rating = exam["rating"].to_numpy(np.float64)
     return pd.DataFrame(
         {
-            "id": index["id"].to_numpy(),
-            "user": index["user"].to_numpy(),
-            "item": index["item"].to_numpy(),
+            **{name: exam[name].to_numpy() for name in ("id", "user", "item")},
             "rating": rating,
             "predicted": predicted,
             "error": np.abs(rating - predicted),

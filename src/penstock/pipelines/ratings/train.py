@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from pytorch_lightning import LightningModule
 
 from ...datasets.dataset import Dataset
 from ...learning.learner import Learner
+from ...learning.sources import Rows
 from ...learning.training import plan_epochs
 from .gibbs import Evidence, draw_precision, draw_prior
 
@@ -120,7 +120,7 @@ def keep_at(sweeps: int, burn_in: float, samples: int) -> set[int]:
     return set(np.linspace(first, sweeps, min(samples, sweeps - first + 1)).astype(int).tolist())
 
 
-def learner(network: "Recommender", params: "Params", dataset: Dataset) -> LightningModule:
+def learner(network: "Recommender", params: "Params", dataset: Dataset) -> RatingLearner:
     """Wrap the recommender, which counts and keeps what it must know of the dataset first."""
     rows = dataset.rows(*params.train.splits)
     network.measure(dataset, rows)
@@ -130,6 +130,6 @@ def learner(network: "Recommender", params: "Params", dataset: Dataset) -> Light
     return RatingLearner(network, params.train)
 
 
-def arrays(dataset: Dataset) -> dict[str, np.ndarray]:
+def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
     """A batch is `user` and `item`, int32 indices, and `rating`, float32, all (batch,)."""
-    return dataset.columns("user", "item", "rating")
+    return Rows(dataset.columns("user", "item", "rating"), dataset.rows(*splits))

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...datasets.dataset import Dataset
-from ...evaluation import figures
-from ...evaluation.classification import evaluate_classes
+from ...evaluation import exhibits, figures
+from ...evaluation.classification import evaluate_classes, named_accuracy
 from ...evaluation.grouped import accuracy_by_group, accuracy_interval
 from ...evaluation.inference import class_probabilities
 from ...evaluation.predictions import as_predictions, outcome
@@ -37,12 +37,7 @@ def evaluate(network: KeywordNetwork, dataset: Dataset, params: Params) -> Evalu
     waveforms, classes = dataset.array("waveforms")[rows], dataset.info["classes"]
     probabilities = class_probabilities(network, waveforms)
     scores = outcome(as_predictions(probabilities, classes), dataset.index.iloc[rows])
-    evaluation = evaluate_classes(scores, classes)
-    for end in ("low", "high"):  # of Wilson's interval, which takes recordings for independent
-        del evaluation.metrics[f"test/accuracy_{end}"]
-    correct, speakers = scores["correct"].to_numpy(), scores["group"].to_numpy()
-    interval = accuracy_interval(correct, speakers, settings.resamples)
-    evaluation.metrics |= _named("accuracy", evaluation.metrics["test/accuracy"], *interval)
+    evaluation = evaluate_classes(scores, classes, settings.resamples)
     measure = partial(_accuracy, network, waveforms, scores, settings.resamples)
     evaluation.metrics |= served(scores, OPTIONS["confidence"])
     _add_speakers(evaluation)
@@ -71,7 +66,7 @@ def _add_speakers(evaluation: Evaluation) -> None:
     evaluation.metrics["test/speakers"] = len(table)
     evaluation.metrics["test/worst_speaker_accuracy"] = float(table["accuracy"].min())
     table = table.sort_values(["accuracy", "speaker"], ignore_index=True)
-    evaluation.tables["Speakers, the worst first"] = table
+    evaluation.exhibits.append(exhibits.Table("Speakers, the worst first", table))
 
 
 def _add_noise(evaluation: Evaluation, measure: Measure, ratios: list[float]) -> None:
@@ -81,14 +76,15 @@ def _add_noise(evaluation: Evaluation, measure: Measure, ratios: list[float]) ->
         change = partial(_in_noise, ratio=ratio, chance=torch.Generator().manual_seed(0))
         accuracy, low, high = measure(change)
         records.append((ratio, accuracy, low, high))
-        evaluation.metrics |= _named(f"accuracy_{ratio:g}db", accuracy, low, high)
+        evaluation.metrics |= named_accuracy(f"accuracy_{ratio:g}db", accuracy, low, high)
     noise = pd.DataFrame(records, columns=["ratio", *ACCURACY])
     evaluation.plots["noise"] = noise
-    evaluation.figures["Noise"] = figures.line_figure(noise, "ratio", *ACCURACY)
-    evaluation.notes["Noise"] = (
+    note = (
         "Accuracy in white noise, by the ratio of speech to noise in decibels; without noise it is "
         f"{evaluation.metrics['test/accuracy']:.4f}."
     )
+    drawn = figures.line_figure(noise, "ratio", *ACCURACY)
+    evaluation.exhibits.append(exhibits.figure("Noise", drawn, note))
 
 
 def _in_noise(batch: torch.Tensor, ratio: float, chance: torch.Generator) -> torch.Tensor:
@@ -105,10 +101,13 @@ def _add_shifts(evaluation: Evaluation, measure: Measure, limit: float, rate: in
         columns=["shift", *ACCURACY],
     )
     worst = shifts.iloc[int(shifts["accuracy"].argmin())]
-    evaluation.metrics |= _named("shift_accuracy", *(float(worst[name]) for name in ACCURACY))
+    evaluation.metrics |= named_accuracy(
+        "shift_accuracy", *(float(worst[name]) for name in ACCURACY)
+    )
     evaluation.plots["time_shift"] = shifts
-    evaluation.figures["Time shift"] = figures.line_figure(shifts, "shift", *ACCURACY)
-    evaluation.notes["Time shift"] = "Accuracy when every recording is moved by so many seconds."
+    note = "Accuracy when every recording is moved by so many seconds."
+    drawn = figures.line_figure(shifts, "shift", *ACCURACY)
+    evaluation.exhibits.append(exhibits.figure("Time shift", drawn, note))
 
 
 def _moved(batch: torch.Tensor, samples: int) -> torch.Tensor:
@@ -133,12 +132,6 @@ def _accuracy(
     return float(correct.mean()), *interval
 
 
-def _named(name: str, accuracy: float, low: float, high: float) -> dict[str, float]:
-    """Metrics; without an interval where one speaker says nothing of others."""
-    ends = {f"test/{name}_low": low, f"test/{name}_high": high}
-    return {f"test/{name}": accuracy} | (ends if np.isfinite(low) else {})
-
-
 def _add_hardest(
     evaluation: Evaluation,
     network: KeywordNetwork,
@@ -154,9 +147,8 @@ def _add_hardest(
         waveform = torch.from_numpy(waveforms[[row]]).to(device)
         with torch.inference_mode():
             spectrogram = network.spectrogram(waveform)[0].cpu().numpy()
-        evaluation.figures[title] = figures.spectrogram(spectrogram)
-        evaluation.sounds[title] = encode(waveforms[row])
         heard, word = classes[shown["predicted"]], classes[shown["label"]]
-        evaluation.notes[title] = (
-            f"{shown['id']}: {word}, heard as {heard} ({shown['confidence']:.2f})."
-        )
+        note = f"{shown['id']}: {word}, heard as {heard} ({shown['confidence']:.2f})."
+        drawn = figures.spectrogram(spectrogram)
+        picture = exhibits.figure(title, drawn, note, sound=encode(waveforms[row]))
+        evaluation.exhibits.append(picture)

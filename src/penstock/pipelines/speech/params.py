@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from ...settings.sections import (
+    ClassifierParams,
     Count,
     Limits,
     PipelineParams,
@@ -164,7 +165,7 @@ class CRNN(Model):
     """Share of units dropped before the recurrent layer and before the classifier."""
 
 
-class Train(RefitParams):
+class Train(RefitParams, ClassifierParams):
     """Train: optimisation, hardware, length, augmentation."""
 
     batch_size: Count = 64

@@ -1,6 +1,6 @@
 """What is served: sound files -> words; and in a long recording, which words are said when."""
 
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -8,15 +8,14 @@ import pandas as pd
 from torch import nn
 
 from ...evaluation.inference import class_probabilities
-from ...evaluation.predictions import ACCURACY, CLASS_OUTPUTS, as_predictions
+from ...evaluation.predictions import ACCURACY, CLASS_OUTPUTS, as_predictions, decode_all
 from ...evaluation.predictions import outcome as outcome
-from .decode import centre, open_recording
+from ...pipeline import Interface
+from .decode import decode, open_recording
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
-SCORE = ACCURACY
-INPUTS = {"audio": "binary"}
 OUTPUTS = {**CLASS_OUTPUTS, "words": "strings", "starts": "array", "scores": "array"}
 OPTIONS: dict[str, Any] = {
     "confidence": 0.5,  # a word less sure than that is unknown
@@ -37,6 +36,11 @@ class Word(NamedTuple):
     start: float
     word: str
     score: float
+
+
+def interface(info: dict[str, Any]) -> Interface:
+    """The bytes of a sound file -> a word; if asked, all words in it."""
+    return Interface({"audio": "binary"}, OUTPUTS, ACCURACY, OPTIONS)
 
 
 def predict(
@@ -61,14 +65,9 @@ def predict(
 def _name(
     network: nn.Module, contents: pd.Series, info: dict[str, Any], options: dict[str, Any]
 ) -> pd.DataFrame:
-    waveforms = np.zeros((len(contents), info["samples"]), np.int16)
-    errors = [""] * len(contents)
-    for row, content in enumerate(contents):
-        try:
-            opened = open_recording(content, info["min_duration"], info["max_duration"])
-            waveforms[row] = centre(opened.waveform, info["samples"])
-        except ValueError as error:
-            errors[row] = str(error)
+    samples, lengths = info["samples"], (info["min_duration"], info["max_duration"])
+    read = partial(decode, samples=samples, least=lengths[0], most=lengths[1])
+    waveforms, errors = decode_all(contents, read, (samples,), np.int16)
     probabilities = class_probabilities(network, waveforms)
     predictions = as_predictions(probabilities, info["classes"], errors)
     unsure = predictions["confidence"].astype(float) < options["confidence"]
@@ -150,11 +149,7 @@ def find_words(
     return sorted(found)
 
 
-def raw_inputs(dataset: "Dataset", split: str) -> pd.DataFrame:
-    """The sound files that the examples of the test split were read from."""
-    return pd.DataFrame({"audio": dataset.raw(dataset.rows(split))})
-
-
-def read_input(file: Path) -> pd.DataFrame:
-    """Read one sound file named on the command line."""
-    return pd.DataFrame({"audio": [file.read_bytes()]})
+def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
+    """The examples of the test split with the sound files they were read from."""
+    examples = dataset.examples(split)
+    return examples.assign(audio=dataset.raw(examples["id"]))

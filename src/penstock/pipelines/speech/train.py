@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import nn
 
 from ...datasets.dataset import Dataset
 from ...learning.classifier import Classifier
+from ...learning.sources import Rows, labelled
 from .augmentation import RandomGain, RandomNoise, RandomResample, RandomWarp, SpecAugment
 
 if TYPE_CHECKING:
@@ -45,6 +45,6 @@ def learner(network: "KeywordNetwork", params: "Params", dataset: Dataset) -> Ke
     return KeywordLearner(network, params, dataset.info["rate"])
 
 
-def arrays(dataset: Dataset) -> dict[str, np.ndarray]:
+def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
     """A batch is `inputs`, int16 (batch, samples), and `label`, (batch,)."""
-    return {"inputs": dataset.array("waveforms"), "label": dataset.index["label"].to_numpy()}
+    return labelled(dataset, "waveforms", splits)
