@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 from hardware import describe_hardware
 from penstock.learning.classifier import Classifier
 from penstock.learning.device import choose_device
+from penstock.learning.sources import Rows
 from penstock.learning.training import Training, fit, seed
 from penstock.pipelines.mnist.augmentation import RandomShift
 from penstock.pipelines.mnist.idx import find_idx, read_idx
@@ -138,12 +139,12 @@ def run(train: Any, changes: dict[str, Any]) -> tuple[Training, torch.nn.Module]
     model = network(SimpleNamespace(**MODEL), INFO)
     rows = np.random.default_rng(0).permutation(len(labels))
     held_out = len(rows) // 10  # for validation, as the pipeline's default
+    arrays = {"inputs": images, "label": labels}
     with tempfile.TemporaryDirectory() as checkpoints, redirect_stdout(io.StringIO()):
         training = fit(
             Classifier(model, params, augment=RandomShift(params.max_shift)),
-            {"inputs": images, "label": labels},
-            rows[held_out:],
-            rows[:held_out],
+            Rows(arrays, rows[held_out:]),
+            Rows(arrays, rows[:held_out]),
             params,
             Path(checkpoints) / "c",
             lambda epoch: None,

@@ -39,6 +39,7 @@ from penstock.settings.explanation import default_params
 from penstock.stages.ingest import ingest
 from penstock.stages.train import train_network
 
+COLUMNS = ("user", "item", "rating")
 PARAMS = default_params("ratings")
 # Of the kinds by gradient descent; `bpmf` has the defaults.
 DESCENT = {
@@ -249,7 +250,7 @@ def bare(dataset: Dataset, params: Params) -> float:
     seed(train)
     model = network(params.model, dataset.info)
     ratings_train.learner(model, params, dataset)
-    columns = ratings_train.arrays(dataset)
+    columns = dataset.columns(*COLUMNS)
     started = time.perf_counter()
     parts = {
         split: [torch.from_numpy(it[dataset.rows(split)]) for it in columns.values()]
@@ -273,7 +274,7 @@ def by_row(dataset: Dataset, params: Params) -> float:
     model = network(params.model, dataset.info)
     ratings_train.learner(model, params, dataset)
     rows = dataset.rows("train")
-    tensors = [torch.from_numpy(it[rows]) for it in ratings_train.arrays(dataset).values()]
+    tensors = [torch.from_numpy(it[rows]) for it in dataset.columns(*COLUMNS).values()]
     loader = DataLoader(TensorDataset(*tensors), train.batch_size, shuffle=True, drop_last=True)
     optimizer = make_optimizer(model, train)
     started = time.perf_counter()
