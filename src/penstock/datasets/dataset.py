@@ -76,6 +76,7 @@ class DatasetWriter:
         self._arrays: dict[str, ArrayWriter] = {}
         self._linked: dict[str, Any] = {}
         self._tables: list[str] = []
+        self._ids: dict[str, str] = {}
         self._raw: pq.ParquetWriter | None = None
         self._kept: dict[str, bytes] = {}
         self._kept_bytes = 0
@@ -127,6 +128,9 @@ class DatasetWriter:
         table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
         pq.write_table(table, self.folder / f"{name}.parquet")
         self._tables.append(name)
+        if "id" in rows:
+            digest = hashlib.sha256("\n".join(sorted(map(str, rows["id"]))).encode())
+            self._ids[name] = digest.hexdigest()
 
     def keep(self, example: str, content: bytes) -> None:
         """Keep the original file of a test example: models are proved and compared on these."""
@@ -194,6 +198,7 @@ class DatasetWriter:
             "splits": splits,
             "arrays": arrays,
             "tables": self._tables,
+            **({"ids": self._ids} if self._ids else {}),
             **self.info,
         }
         info["digest"] = digest_files(self.folder, json.dumps(info, sort_keys=True))

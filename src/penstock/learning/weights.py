@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
+LEARNED = "learned.npy"  # a sketch of the examples it learned from (datasets/identity.py)
 
 
 def save_weights(network: "nn.Module", folder: Path) -> str:

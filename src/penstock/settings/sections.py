@@ -135,6 +135,10 @@ class RegisterParams(Section):
     tolerance: Annotated[float, Field(ge=0)] = 0.005
     """Largest loss against the champion, in units of the score, that the test split must rule out
     (with 95 % confidence) before the challenger becomes champion."""
+    replace_incomparable: bool = False
+    """Whether a model takes the place of a champion that it cannot be compared with: one that
+    knows other classes, or learned from what is now the test split. `penstock promote` does so by
+    hand."""
 
     @model_validator(mode="before")
     @classmethod

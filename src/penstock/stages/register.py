@@ -1,7 +1,9 @@
 """Register: from an evaluated model to a version in the registry, through the gate."""
 
+import io
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import pandas as pd
 
 from .. import pipeline
 from ..datasets.dataset import Dataset
+from ..datasets.identity import identities
+from ..evaluation import comparability
 from ..evaluation.comparison import compare, exam_digest, score_digest
-from ..learning.weights import read_description
+from ..learning.weights import DESCRIPTION, LEARNED, read_description
 from ..messages.errors import PenstockError
 from ..project.workspace import Workspace
 from ..tracking import registry, trust
@@ -21,6 +25,7 @@ from ..tracking.runs import complete_run
 from ..tracking.store import MlflowClient, using_registry
 from .report import write_report
 
+BUNDLE = "artifacts/bundle"  # where a packaged model keeps its weights
 TOLERANCE = 1e-4  # between numbers computed in batches of different sizes
 TIES = 1e-3  # share of the test examples whose answer may flip, where two are as likely
 
@@ -190,15 +195,51 @@ def decide(
     best = registry.best_champion(workspace.root, client, workspace.name, measured, interface.score)
     if best and int(best.version) not in (int(champion.version), int(version.version)):
         rivals[f"v{best.version}, the best champion so far"] = best
-    compared = [
-        _compare(workspace, client, title, rival, scores, exam) for title, rival in rivals.items()
-    ]
+    compared, strange = [], []
+    for title, rival in rivals.items():
+        if reason := _incomparable(workspace, client, rival):
+            strange.append(f"{title} cannot be compared with: {reason}")
+        else:
+            compared.append(_compare(workspace, client, title, rival, scores, exam))
     passed = all(it["loss_ruled_out"] for it in compared)
+    if not compared and not workspace.params.register.replace_incomparable:
+        passed = False
+        strange.append(
+            f"`penstock promote {workspace.name} {version.version}` makes it champion, and so does "
+            "register.replace_incomparable: true"
+        )
     return {
         "decision": "champion" if passed else "challenger",
-        "reason": "; ".join(it.pop("text") for it in compared),
+        "reason": "; ".join([*(it.pop("text") for it in compared), *strange]),
         "comparisons": compared,
     }
+
+
+def _incomparable(workspace: Workspace, client: MlflowClient, rival: ModelVersion) -> str:
+    """Why a champion cannot be compared by number, or nothing."""
+    dataset = Dataset(workspace.dataset)
+    try:
+        theirs, learned = _read_about(workspace, client, rival)
+    except PenstockError:  # gone or changed: to compare by number asks for no more than scores
+        return ""
+    source = client.get_run(str(rival.run_id)).data.params.get("source")
+    return comparability.difference(
+        {**dataset.info, "source": workspace.params.source},
+        {**theirs, "source": source},
+        learned,
+        identities(dataset, "test"),
+    )
+
+
+def _read_about(
+    workspace: Workspace, client: MlflowClient, rival: ModelVersion
+) -> tuple[dict[str, Any], np.ndarray]:
+    """What the dataset of a registered model said of itself, and a sketch of its examples."""
+    ask = partial(trust.read_trusted, workspace.root, client, rival)
+    info: dict[str, Any] = json.loads(ask(f"{BUNDLE}/{DESCRIPTION}"))["dataset"]
+    if f"{BUNDLE}/{LEARNED}" not in trust.recorded_files(workspace.root, rival):
+        return info, np.zeros(0, np.uint64)  # registered before there were any
+    return info, np.load(io.BytesIO(ask(f"{BUNDLE}/{LEARNED}")), allow_pickle=False)
 
 
 def move_aliases(
@@ -242,7 +283,8 @@ def _compare(
 ) -> dict[str, Any]:
     """Compare with a champion on the same test examples, by its stored scores or new ones."""
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
-    interface = module.interface(Dataset(workspace.dataset).info)
+    dataset = Dataset(workspace.dataset)
+    interface = module.interface(dataset.info)
     tolerance, score = workspace.params.register.tolerance, interface.score
     theirs, how = None, "stored"
     if _measured(exam, module, interface).items() <= rival.tags.items():
@@ -252,7 +294,10 @@ def _compare(
     if theirs is None:
         how = "scored again: those stored are gone, changed, of another test split or definition"
         with trust.trusted_copy(workspace.root, client, rival) as copy:
-            theirs = module.outcome(predict_fresh(copy, exam[list(interface.inputs)]), exam)
+            answers = predict_fresh(copy, exam[list(interface.inputs)])
+            info = read_description(copy / BUNDLE)["dataset"]
+        classes = info.get("classes", []), dataset.info.get("classes", [])
+        theirs = module.outcome(comparability.in_order(answers, *classes), exam)
     found = compare(scores, theirs, score)
     ruled_out = found.low >= -tolerance  # never, if it is NaN
     numbers = {"difference": found.mean, "low": found.low, "high": found.high}

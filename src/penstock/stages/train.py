@@ -6,17 +6,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import psutil
 
 from .. import pipeline
 from ..datasets.dataset import Dataset, digest_files
+from ..datasets.identity import identities, sketch
 from ..learning.checkpoints import unfinished
 from ..learning.device import choose_device
 from ..learning.progress import Epoch
 from ..learning.slots import training_slot
 from ..learning.training import Training, fit, seed
-from ..learning.weights import DESCRIPTION, save_weights
+from ..learning.weights import DESCRIPTION, LEARNED, save_weights
 from ..messages.errors import PenstockError
 from ..project.workspace import Workspace
 from ..tracking.recorder import recorded_run
@@ -50,6 +52,8 @@ def train(workspace: Workspace) -> Training:
             "params": workspace.params.model_dump(mode="json", include={"model", "train"}),
             "dataset": dataset.info,
         }
+        learned = sketch(identities(dataset, *workspace.params.train.splits))
+        np.save(folder / LEARNED, learned, allow_pickle=False)
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
         pd.DataFrame(training.history).to_csv(folder / "history.csv", index=False)
         run.tags["penstock.device"] = training.device

@@ -17,7 +17,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
 from ..datasets.dataset import digest_files
-from ..learning.weights import DESCRIPTION, WEIGHTS
+from ..learning.weights import DESCRIPTION, LEARNED, WEIGHTS
 from ..messages.errors import PenstockError
 from ..pipeline import Interface
 from ..project.imports import PACKAGE, import_graph
@@ -33,12 +33,12 @@ def package_model(
     """Write the model of pipeline `name` as an MLflow model into a new folder.
 
     Returns:
-        SHA-256 of what it is: weights, description, code and requirements.
+        SHA-256 of what it is: weights, description, what it learned from, code, requirements.
     """
     with tempfile.TemporaryDirectory() as temporary:
         bundle = Path(temporary) / "bundle"
         bundle.mkdir()
-        for file in (WEIGHTS, DESCRIPTION):
+        for file in (WEIGHTS, DESCRIPTION, LEARNED):
             shutil.copy(model / file, bundle)
         modules, libraries = import_closure(name)
         copy_code(modules, bundle / "code")

@@ -155,6 +155,22 @@ def trusted_copy(root: Path, client: MlflowClient, version: ModelVersion) -> Ite
         yield copy
 
 
+def read_trusted(root: Path, client: MlflowClient, version: ModelVersion, name: str) -> bytes:
+    """The content of one file of a version, if it is as recorded.
+
+    Raises:
+        PenstockError: the version or the file is not what the project's record says.
+    """
+    reason = version_difference(root, version)
+    if not reason:
+        with _fetched(client, version) as folder:
+            content = (folder / name).read_bytes() if (folder / name).is_file() else b""
+        if hashlib.sha256(content).hexdigest() == recorded_files(root, version).get(name):
+            return content
+        reason = f"{name} is missing from its files, or was changed"
+    raise PenstockError(f"{version.name} v{version.version}: {reason}")
+
+
 def load_trusted(root: Path, client: MlflowClient, version: ModelVersion) -> "PyFuncModel":
     """Load a version into this process: its code runs here. The only way that Penstock does so.
 
