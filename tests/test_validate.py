@@ -1,11 +1,17 @@
 """The gate: what passes, what stops, and what is said about it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from penstock.datasets.rejections import summarize
 from penstock.pipeline import Expectation
-from penstock.stages.validate import check, explain
+from penstock.settings.explanation import default_params
+from penstock.stages.validate import _outward, advise, check, explain
 
 FRAME = pd.DataFrame(
     {"id": ["a", "b", "c", "d"], "label": [0, 1, 2, 99], "width": [28, 28, 28, 30]}
@@ -129,3 +135,53 @@ def test_data_docs_are_written_on_request(tmp_path):
         assert text in page
     for tag in ("<img src=x", "<b onload"):
         assert tag not in page
+
+
+def advice(type_, setting, frame, params=None, **arguments):
+    """What is said of the setting of an expectation that fails."""
+    made = replace(expect(type_, **arguments), setting=f"expectations.{setting}")
+    (result,) = check([made], {"examples": frame})
+    assert not result["success"]
+    return advise(result, frame, params or default_params("mnist"))
+
+
+def test_a_failure_names_its_setting_and_the_value_that_would_let_the_data_pass():
+    ink = pd.DataFrame({"mean": np.full(10, 0.0431)})
+    told = advice(
+        "expect_column_mean_to_be_between", "mean_ink", ink, column="mean", min_value=0.05
+    )
+    assert told == (
+        ". Limit: expectations.mean_ink: [0.05, 0.5]; this data would pass with [0.0431, 0.5]"
+    )
+    few = pd.DataFrame({"examples": [500, 41, 80]})
+    told = advice(
+        "expect_column_values_to_be_between",
+        "min_examples",
+        few,
+        column="examples",
+        min_value=100,
+    )
+    assert told.endswith("min_examples: 100; this data would pass with 41")
+    blank = pd.DataFrame({"blank": [True] * 3 + [False] * 97})
+    told = advice(
+        "expect_column_values_to_be_in_set",
+        "max_blank_share",
+        blank,
+        column="blank",
+        value_set=[False],
+        mostly=0.999,
+    )
+    assert told.endswith("max_blank_share: 0.001; this data would pass with 0.03")
+
+
+@given(st.floats(1e-6, 1e6), st.booleans())
+def test_a_proposed_limit_lets_pass_what_it_was_made_for(value, least):
+    frame = pd.DataFrame({"x": [value, value]})
+    proposed = _outward(value, np.floor if least else np.ceil)
+    assert proposed <= frame["x"].min() if least else proposed >= frame["x"].max()
+    assert proposed == pytest.approx(value, rel=0.011)
+
+
+def test_reasons_that_differ_in_a_number_are_one():
+    told = summarize([("a", "rating 7 is off"), ("b", "rating 9.5 is off"), ("c", "no user")])
+    assert told == "2 times: rating 7 is off (a, ...); once: no user (c)"

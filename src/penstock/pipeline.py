@@ -37,6 +37,8 @@ class Expectation:
         arguments: its arguments, `{"column": "split", "value_set": [...]}` say.
         meaning: why it matters and what to do, in the words of the person who will read it.
         severity: `critical` stops the pipeline, `warning` is recorded.
+        setting: where the limit comes from, `expectations.min_examples` say: a number, or the least
+            and the largest; of what `mostly` holds, the share that need not.
     """
 
     table: str
@@ -44,6 +46,7 @@ class Expectation:
     arguments: dict[str, Any]
     meaning: str
     severity: Literal["critical", "warning"] = "critical"
+    setting: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from ..messages.errors import PenstockError
 from ..messages.printable import printable
+from .rejections import summarize
 
 # What the writer finds out itself, of all that dataset.json says.
 COMPUTED = ("found", "examples", "rejected", "splits", "arrays", "tables", "digest")
@@ -178,7 +179,8 @@ class DatasetWriter:
 
     def _finish(self, arrays: dict[str, Any]) -> None:
         if self._index is None:
-            raise PenstockError("no example was taken; see the source and the rejections above")
+            why = f": {summarize(self._rejected)}" if self._rejected else "; the source is empty"
+            raise PenstockError(f"no example was taken of {len(self._rejected):,}{why}")
         rejected = pa.table(
             {
                 "id": pa.array([name for name, _ in self._rejected], pa.string()),

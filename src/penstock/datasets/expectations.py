@@ -13,11 +13,15 @@ def enough_examples(least: int, remedy: str) -> Expectation:
         "expect_column_values_to_be_between",
         {"column": "examples", "min_value": least},
         f"no split is empty or too small to measure anything on; {remedy}",
+        setting="expectations.min_examples",
     )
 
 
 def few_rejected(
-    what: str, share: float, severity: Literal["critical", "warning"] = "critical"
+    what: str,
+    share: float,
+    severity: Literal["critical", "warning"] = "critical",
+    setting: str = "expectations.max_rejected_share",
 ) -> Expectation:
     """Hardly any `what` (file, row, ...) could not be taken."""
     return Expectation(
@@ -26,11 +30,13 @@ def few_rejected(
         {"column": "share", "max_value": share},
         f"hardly any {what} was rejected; rejected.parquet says which and why: mend or remove them",
         severity=severity,
+        setting=setting,
     )
 
 
 def grouped(
     group: str,
+    setting: str,
     min_groups: int,
     min_class_share: float,
     severity: Literal["critical", "warning"] = "critical",
@@ -39,6 +45,7 @@ def grouped(
 
     Args:
         group: what one is: a speaker, say.
+        setting: that says how many there must be: `min_speakers`, say.
         min_groups: least groups in each split.
         min_class_share: least share of each class within a split.
         severity: of a group that sits in two splits.
@@ -62,12 +69,14 @@ def grouped(
         "expect_column_values_to_be_between",
         {"column": "groups", "min_value": min_groups},
         f"each split has {min_groups} ({group}) or more; add some, or set data.split: ranked",
+        setting=f"expectations.{setting}",
     )
     yield Expectation(
         "classes",
         "expect_column_values_to_be_between",
         {"column": "share", "min_value": min_class_share},
         "no class is missing or nearly so within a split; add files of it, or remove its folder",
+        setting="expectations.min_class_share",
     )
 
 

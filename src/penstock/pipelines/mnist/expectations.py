@@ -33,6 +33,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         {"column": "share", "min_value": limits.class_share[0], "max_value": limits.class_share[1]},
         "no class is missing or drowns the others within a split",
         severity="warning",
+        setting="expectations.class_share",
     )
     yield Expectation(
         "examples",
@@ -40,6 +41,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         {"column": "mean", "min_value": limits.mean_ink[0], "max_value": limits.mean_ink[1]},
         "digits are white on black, mostly black; invert the images if they are not",
         severity="critical",
+        setting="expectations.mean_ink",
     )
     yield Expectation(
         "examples",
@@ -47,5 +49,6 @@ def expectations(params: Params) -> Iterator[Expectation]:
         {"column": "blank", "value_set": [False], "mostly": 1 - limits.max_blank_share},
         "hardly any image is blank",
         severity="warning",
+        setting="expectations.max_blank_share",
     )
-    yield few_rejected("image", 0.01, "warning")
+    yield few_rejected("image", 0.01, "warning", setting="")

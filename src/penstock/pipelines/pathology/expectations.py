@@ -13,7 +13,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
     limits = params.expectations
     remedy = "add images, or set data.split: ranked where there are few groups"
     yield from labelled(limits.min_examples, remedy)
-    yield from grouped("patient or slide", limits.min_groups, limits.min_class_share)
+    yield from grouped("patient or slide", "min_groups", limits.min_groups, limits.min_class_share)
     yield from _images_are_fit(params)
 
 
@@ -28,6 +28,7 @@ def _images_are_fit(params: Params) -> Iterator[Expectation]:
             {"column": side, "min_value": params.data.image_size, "mostly": mostly},
             "hardly any image is smaller than data.image_size, and has to be enlarged to it",
             severity="warning",
+            setting="expectations.max_unfit_share",
         )
     for channel in ("red", "green", "blue"):
         yield Expectation(
@@ -36,6 +37,7 @@ def _images_are_fit(params: Params) -> Iterator[Expectation]:
             {"column": channel, "min_value": limits.colour[0], "max_value": limits.colour[1]},
             "tissue under light is bright in every channel; otherwise it is inverted, or none",
             severity="warning",
+            setting="expectations.colour",
         )
     yield Expectation(
         "examples",
@@ -43,6 +45,7 @@ def _images_are_fit(params: Params) -> Iterator[Expectation]:
         {"column": "brightness", "min_value": least, "max_value": most, "mostly": mostly},
         "hardly any image is too dark, or empty glass",
         severity="warning",
+        setting="expectations.max_unfit_share",
     )
     yield Expectation(
         "examples",
@@ -50,5 +53,6 @@ def _images_are_fit(params: Params) -> Iterator[Expectation]:
         {"column": "sharpness", "min_value": limits.min_sharpness, "mostly": mostly},
         "hardly any image is out of focus",
         severity="warning",
+        setting="expectations.max_unfit_share",
     )
     yield few_rejected("file", limits.max_rejected_share)

@@ -121,7 +121,7 @@ def _explain(
     if not numeric[row]:
         return f"rating {rating!r} is no finite number" if rating else "no rating"
     if not within[row]:
-        return f"rating {rating} is not on the scale of {scale[0]:g} to {scale[1]:g}"
+        return f"rating {rating} is not on the scale of {scale[0]:g} to {scale[1]:g} (data.scale)"
     return f"time {shorten(columns['time'][row].as_py())!r} is neither seconds nor ISO 8601"
 
 

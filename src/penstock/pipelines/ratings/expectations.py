@@ -86,9 +86,14 @@ def expectations(params: Params) -> Iterator[Expectation]:
             "expect_column_values_to_be_in_set",
             {"column": "rating", "value_set": steps},
             "ratings are multiples of expectations.step; set it to null if yours are not",
+            setting="expectations.step",
         )
-    yield _total("users", "there are users to tell apart", lowest=limits.min_users)
-    yield _total("items", "there are items to choose from", lowest=limits.min_items)
+    yield _total(
+        "users", "there are users to tell apart", lowest=limits.min_users, setting="min_users"
+    )
+    yield _total(
+        "items", "there are items to choose from", lowest=limits.min_items, setting="min_items"
+    )
     yield from _there_is_something_to_learn(params)
     yield few_rejected("row", limits.max_rejected_share)
 
@@ -102,10 +107,17 @@ def _there_is_something_to_learn(params: Params) -> Iterator[Expectation]:
         "warning",
         None,
         limits.max_value_share,
+        "max_value_share",
     )
-    yield _total("repeated", "few items are rated twice", "warning", 0, limits.max_duplicate_share)
-    yield _total("per_user", "users rate enough", "warning", limits.min_ratings_per_user)
-    yield _total("per_item", "items are rated enough", "warning", limits.min_ratings_per_item)
+    most, name = limits.max_duplicate_share, "max_duplicate_share"
+    yield _total("repeated", "few items are rated twice", "warning", 0, most, name)
+    for side, least in (
+        ("user", limits.min_ratings_per_user),
+        ("item", limits.min_ratings_per_item),
+    ):
+        meaning = f"there are ratings enough for each {side}"
+        setting = f"min_ratings_per_{side}"
+        yield _total(f"per_{side}", meaning, "warning", least, setting=setting)
     for column, most in (("earliest", last), ("latest", last + 1)):
         yield Expectation(
             "times",
@@ -113,6 +125,7 @@ def _there_is_something_to_learn(params: Params) -> Iterator[Expectation]:
             {"column": column, "min_value": first, "max_value": most},
             "times are plausible, if there are any",
             severity="warning",
+            setting="expectations.years",
         )
     yield Expectation(
         "splits",
@@ -120,6 +133,7 @@ def _there_is_something_to_learn(params: Params) -> Iterator[Expectation]:
         {"column": "cold", "max_value": limits.max_cold_share},
         "training knows nearly all users and items it is tested on; the others get a fallback",
         severity="warning",
+        setting="expectations.max_cold_share",
     )
 
 
@@ -129,6 +143,7 @@ def _total(
     severity: str = "critical",
     lowest: float | None = None,
     highest: float | None = None,
+    setting: str = "",
 ) -> Expectation:
     limits = {"min_value": lowest, "max_value": highest}
     return Expectation(
@@ -137,4 +152,5 @@ def _total(
         {"column": column, **{name: it for name, it in limits.items() if it is not None}},
         meaning,
         severity=severity,  # type: ignore[arg-type]
+        setting=setting and f"expectations.{setting}",
     )

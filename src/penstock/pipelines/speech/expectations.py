@@ -15,6 +15,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
     yield from labelled(limits.min_examples, remedy)
     yield from grouped(
         "speaker",
+        "min_speakers",
         limits.min_speakers,
         limits.min_class_share,
         # Whoever splits by a pattern has asked for the same voices in both.
@@ -39,6 +40,7 @@ def _recordings_are_fit(params: Params) -> Iterator[Expectation]:
             {"column": column, **arguments, "mostly": mostly},
             meaning,
             severity="warning",
+            setting="expectations.max_unfit_share",
         )
     yield Expectation(
         "examples",
