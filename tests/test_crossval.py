@@ -13,6 +13,7 @@ from penstock.commands.crossval import summarize
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.datasets.folds import deal
 from penstock.messages.errors import PenstockError
+from penstock.pipelines.mnist.idx import read_idx, write_idx
 from projects import client_of, hashes, runs_of
 
 KEPT = ("params.yaml", "dvc.lock", "data/mnist/receipt.json", "data/mnist/report.html")
@@ -208,18 +209,40 @@ def test_what_crossval_cannot_do_is_refused_in_a_line(project):
         assert done.returncode == 1
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
-    (project.root / "data" / "mnist" / "validation" / "gate.json").unlink()
+    project.set("mnist", expectations={"mean_ink": [0.4, 0.5]})
     done = project.run("penstock", "crossval", "mnist", check=False)
-    assert "has not passed validation; run `penstock validate mnist`" in done.stderr
+    assert "the gate is shut" in done.stderr, "the dataset at hand had passed other limits"
     assert len(runs_of(project)) == 1
     assert not (project.root / "data" / "mnist" / ".crossval").exists()
 
 
+SHORT = ("-S", "train.max_epochs=1", "-S", "train.min_steps=0")
+
+
 @pytest.mark.pipeline
-def test_crossval_without_a_dataset_names_ingest(fresh):
-    done = fresh.run("penstock", "crossval", "mnist", check=False)
-    assert done.returncode == 1
-    assert "`penstock ingest mnist` makes it" in done.stderr
+def test_crossval_takes_what_the_source_names_now(project):
+    """Not the dataset that was ingested from another one."""
+    source, mine = project.root / "data" / "samples" / "mnist", project.root / "mine"
+    mine.mkdir()
+    for file in source.iterdir():
+        values = read_idx(file, 3 if "images" in file.name else 1)
+        write_idx(mine / file.name, values[: len(values) // 2])
+    project.set("mnist", source="mine", expectations={"min_examples": 10})
+    before = state(project)
+    done = project.run("penstock", "crossval", "mnist", "--folds", "2", *SHORT)
+    assert "of another source, settings or code: a new one is made" in done.stdout
+    assert state(project) == before
+    table = pd.read_csv(project.root / "data" / "mnist" / "crossval.csv")
+    there = pd.read_parquet(project.root / "data" / "mnist" / "dataset" / "index.parquet")
+    assert len(there) / 2 - 20 < table["test/examples"].sum() <= len(there) / 2
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("command", [("crossval", "mnist", "--folds", "2"), ("run", "mnist")])
+def test_what_tries_other_settings_makes_the_sample_where_it_is_missing(fresh, command):
+    fresh.run("penstock", *command, *SHORT)
+    assert (fresh.root / "data" / "samples" / "mnist").is_dir()
+    assert not (fresh.root / "data" / "mnist" / "dataset").exists()
 
 
 @pytest.mark.pipeline

@@ -80,7 +80,7 @@ def crossval(
 ) -> None:
     """Cross-validate: train and evaluate once per fold, no group in two folds.
 
-    Deals out all examples of the dataset that `ingest` made, whatever split they are in. Metrics
+    Deals out all examples of what the source holds now, whatever split they are in. Metrics
     per fold, their mean and deviation go to the terminal, to data/NAME/crossval.csv and to MLflow:
     a run for the whole, with a child per fold. Outputs, dvc.lock and registry stay as they are.
     """

@@ -20,6 +20,8 @@ from ..messages.printable import printable
 from ..messages.terminal import add_row, make_table, show
 from ..project.workspace import Workspace
 from ..running.overrides import overridden, run_tags
+from ..running.repro import make_source
+from ..running.steps import list_stale, plan
 
 SCRATCH, RESULTS = ".crossval", "crossval.csv"
 SETTINGS = ("model", "train", "evaluate")  # the sections that the stages run here ask
@@ -31,7 +33,7 @@ SHOWN = 10  # folds beside each other; crossval.csv has them all
 def crossvalidate(
     name: str, root: Path, folds: int | None, by: str | None, settings: list[str]
 ) -> None:
-    """Cross-validate a pipeline on the dataset that ingest made; print what they come to.
+    """Cross-validate a pipeline on what its source holds now; print what the folds come to.
 
     Args:
         name: the pipeline.
@@ -41,21 +43,20 @@ def crossvalidate(
         settings: `section.key=value`, the value as params.yaml would have it.
 
     Raises:
-        PenstockError: there is no dataset or it has not passed its gate, its groups do not make
-            such folds, a setting is not allowed here, or a stage failed.
+        PenstockError: the dataset does not pass its gate, its groups do not make such folds, a
+            setting is not allowed here, or a stage failed.
     """
     _check_settings(settings)
     tags, params = run_tags(settings), overridden(name, root, settings)
     workspace = Workspace(root, name, params, root / "data" / name, tags)
+    make_source(workspace)
     with workspace.exclusive(), _scratch(workspace.folder / SCRATCH) as scratch:
-        dataset = Dataset(workspace.dataset)
+        dataset = _up_to_date(workspace, scratch / "data")
         dealt = deal(dataset.index, folds, by)
         # Imported when the folds are known to be good: these take seconds.
-        from ..stages.gate import check_gate
         from ..tracking.lineage import lineage_tags
         from ..tracking.recorder import opened_run
 
-        check_gate(workspace, dataset)
         tagged = replace(workspace, tags=(("penstock.crossval", dealt.description), *tags))
         with opened_run(tagged) as run:
             if run.run_id:
@@ -73,11 +74,34 @@ def crossvalidate(
             results = pd.DataFrame(rows)
             run.log_metrics(summarize(results))
             run.log_text(results.to_csv(index=False), "folds.csv")
-            run.tags |= lineage_tags(workspace, dataset.info["digest"])
+            of_dataset = replace(workspace, folder=dataset.folder.parent)
+            run.tags |= lineage_tags(of_dataset, dataset.info["digest"])
         with workspace.writing(workspace.folder / RESULTS) as file:
             results.to_csv(file, index=False)
     print(f"crossval {name}: {dealt.description}; {workspace.folder / RESULTS}")
     show(_table(results))
+
+
+def _up_to_date(workspace: Workspace, folder: Path) -> Dataset:
+    """The dataset of what `source` names now: the one at hand, or else one made anew.
+
+    Raises:
+        PenstockError: it has not passed its gate, or DVC cannot tell.
+    """
+    from ..stages.gate import check_gate
+    from ..stages.ingest import ingest
+    from ..stages.validate import validate
+
+    stale = [it.stage for it in list_stale(workspace.root, plan(workspace))]
+    if not {"ingest", "validate"} & set(stale):
+        dataset = Dataset(workspace.dataset)
+        check_gate(workspace, dataset)
+        return dataset
+    print("the dataset at hand is of another source, settings or code: a new one is made for this")
+    fresh = replace(workspace, folder=folder)
+    ingest(fresh)
+    validate(fresh)
+    return Dataset(fresh.dataset)
 
 
 def summarize(results: pd.DataFrame) -> dict[str, float]:

@@ -34,7 +34,9 @@ def run_overridden(name: str, root: Path, settings: list[str], register: bool) -
     from ..stages.ingest import ingest
     from ..stages.train import train
     from ..stages.validate import validate
+    from .repro import make_source
 
+    make_source(workspace)
     with workspace.exclusive():
         ingest(workspace)
         validate(workspace)

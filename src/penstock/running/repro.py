@@ -45,6 +45,19 @@ def run_pipeline(workspace: Workspace) -> None:
             print(f"registry: {workspace.name} is as the receipt says")
 
 
+def make_source(workspace: Workspace) -> None:
+    """Make or download the source if it is missing, by the stage of DVC that does so.
+
+    Raises:
+        PenstockError: there is no such stage, or it failed.
+    """
+    if workspace.source.exists():
+        return
+    for step in plan(workspace):
+        if step.stage in ("code", "sample", "download"):
+            reproduce(workspace.root, step)
+
+
 def reproduce(root: Path, step: Step, force: bool = False) -> State:
     """Run a stage if it is stale, or restore its outputs where DVC has them in its cache.
 

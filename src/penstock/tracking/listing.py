@@ -17,7 +17,7 @@ from .store import connect, tracking_uri
 UI = "PENSTOCK_MLFLOW"  # environment variable: where `penstock up` shows the store under mlruns/
 MADE = "http://127.0.0.1:5000"  # where `make ui` does
 
-COLUMNS = ("when", "run", "status", "model", "metrics", "train s", "version", "aliases")
+COLUMNS = ("when", "run", "status", "source", "model", "metrics", "train s", "version", "aliases")
 
 
 def runs_table(workspace: Workspace, count: int) -> Table:
@@ -70,6 +70,7 @@ def _describe(run: Run, metric: str) -> tuple[str, ...]:
         f"{started:%Y-%m-%d %H:%M}",
         str(run.info.run_name),
         run.info.status.lower(),
+        run.data.params.get("source", ""),
         " ".join(reversed(model)),
         value,
         f"{seconds:.1f}" if seconds else "",
