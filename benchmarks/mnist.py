@@ -71,11 +71,7 @@ CANDIDATES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"dropout": 0.3}, {"max_epochs": 10}),
     ({"channels": [32, 64, 128]}, {"max_epochs": 10}),
     ({"channels": [32, 64, 128], "dropout": 0.3}, {"max_epochs": 10}),
-    # A second round, of what was best in the first.
     ({"dense": 256}, {"max_epochs": 10}),
-    ({"dense": 256}, {"max_epochs": 20}),
-    ({"dense": 256}, {"max_epochs": 20, "learning_rate": 0.016}),
-    ({}, {"max_epochs": 20, "learning_rate": 0.016}),
 ]
 CHOOSING_SEEDS = (10, 11)  # others than those whose test accuracy is reported
 

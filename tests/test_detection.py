@@ -13,7 +13,12 @@ from penstock.evaluation.grouped import (
     group_intervals,
     share_without_exception,
 )
-from penstock.pipelines.pathology.detection import areas, choose_threshold, evaluate_detection
+from penstock.pipelines.pathology.detection import (
+    areas,
+    choose_threshold,
+    evaluate_detection,
+    highest_threshold,
+)
 
 
 def scored(seed=0, examples=300):
@@ -42,12 +47,30 @@ def test_areas_of_one_side_only_are_undefined():
 def test_the_threshold_is_the_highest_that_finds_enough(examples, required):
     scores = np.array([score for score, _ in examples]) / 20
     positive = np.array([truth for _, truth in examples])
-    threshold = choose_threshold(scores, positive, required)
+    threshold = highest_threshold(scores, positive, np.ones(len(scores)), required)
     if not positive.any():
         assert np.isnan(threshold)
         return
     assert (scores[positive] >= threshold).mean() >= required
     assert (scores[positive] >= np.nextafter(threshold, 2)).mean() < required
+
+
+@pytest.mark.parametrize(
+    ("each", "told"), [(9, "not chosen: 9 positive"), (49, "uncertain"), (60, "chosen on 60")]
+)
+def test_a_threshold_says_whether_it_was_chosen_on_enough(each, told):
+    rng = np.random.default_rng(0)
+    positive = np.repeat([True, False], each)
+    scores = np.where(positive, 0.7, 0.3) + rng.normal(0, 0.1, 2 * each)
+    found = choose_threshold(scores, positive, np.arange(2 * each), 0.95, 200)
+    assert told in found.note
+    assert ("uncertain" in found.note) == (each == 49)
+    if each == 9:
+        assert found.value == 0.5
+        assert np.isnan(found.low)
+    else:
+        assert found.low <= found.value <= found.high
+        assert found.low < found.high
 
 
 def test_intervals_are_wider_when_examples_are_copies():
@@ -104,8 +127,10 @@ def test_metrics_count_by_hand_and_leave_out_what_is_undefined():
         low, high = metrics[f"test/{name}_low"], metrics[f"test/{name}_high"]
         assert low <= metrics[f"test/{name}"] <= high + 1e-9
         assert low < high
-    alone = evaluate_detection(probabilities[:3], labels[:3], groups[:3], 1, float("nan"), 200)
-    assert set(alone) == {"test/accuracy", "test/accuracy_low", "test/accuracy_high"}
+    alone = evaluate_detection(probabilities[:3], labels[:3], groups[:3], 1, 0.4, 200)
+    assert set(alone) == {
+        f"test/{name}{end}" for name in ("accuracy", "sensitivity") for end in ("", "_low", "_high")
+    }, "nothing is negative"
 
 
 def test_of_many_classes_the_roc_auc_is_the_mean_of_each_against_the_rest():

@@ -21,14 +21,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from penstock.datasets.dataset import Dataset, DatasetWriter, digest_files
-from penstock.datasets.profile import tables
 from penstock.datasets.splits import ranked_splits
 from penstock.kinds.folders import collector
 from penstock.kinds.folders.groups import read_groups
 from penstock.kinds.images.decode import Header, encode
 from penstock.messages.errors import PenstockError
 from penstock.pipelines.pathology.decode import decode, open_image
-from penstock.pipelines.pathology.expectations import expectations
+from penstock.pipelines.pathology.expectations import expectations, tables
 from penstock.pipelines.pathology.ingest import ingest
 from penstock.pipelines.pathology.params import Data, Expectations
 from penstock.pipelines.pathology.sample import sample

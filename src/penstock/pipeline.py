@@ -107,12 +107,14 @@ class Evaluation:
         scores: a row per test example, with its `id` and the pipeline's score.
         exhibits: what a person should look at, in this order; titles differ.
         plots: file stem -> table, for `dvc plots`.
+        meanings: metric -> what its name does not say: which class it is of, say.
     """
 
     metrics: dict[str, float]
     scores: "pd.DataFrame"
     exhibits: "list[Exhibit]" = field(default_factory=list)
     plots: "dict[str, pd.DataFrame]" = field(default_factory=dict)
+    meanings: dict[str, str] = field(default_factory=dict)
 
 
 class SampleModule(Protocol):

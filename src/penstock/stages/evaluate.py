@@ -46,6 +46,7 @@ def evaluate(workspace: Workspace) -> Evaluation:
         about = {
             "weights_sha256": description["weights_sha256"],
             "dataset": dataset.info["digest"],
+            "meanings": evaluation.meanings,
             "exhibits": _save(evaluation.exhibits, folder / "figures"),
         }
         (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n")

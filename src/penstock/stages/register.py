@@ -263,14 +263,21 @@ def _outside(workspace: Workspace, metrics: dict[str, float]) -> str:
                 f"params.yaml: pipelines.{workspace.name}.register.limits.{metric}: no such "
                 f"metric; there is: {', '.join(metrics)}"
             )
-        value = metrics[metric]
+        value, of = metrics[metric], _meaning(workspace, metric)
         if np.isnan(value):
             return f"{metric} is NaN, which is within no limits"
         if least is not None and value < least:
-            return f"{metric} {value:.4f} is below the least allowed, {least:.4f}"
+            return f"{metric} {value:.4f}{of} is below the least allowed, {least:.4f}"
         if most is not None and value > most:
-            return f"{metric} {value:.4f} is above the most allowed, {most:.4f}"
+            return f"{metric} {value:.4f}{of} is above the most allowed, {most:.4f}"
     return ""
+
+
+def _meaning(workspace: Workspace, metric: str) -> str:
+    """What evaluate says a metric is of, in brackets, or nothing."""
+    file = workspace.evaluation / "about.json"
+    meanings = json.loads(file.read_text()).get("meanings", {}) if file.is_file() else {}
+    return f" ({meanings[metric]})" if metric in meanings else ""
 
 
 def _compare(

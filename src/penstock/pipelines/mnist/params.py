@@ -75,6 +75,8 @@ class MLP(Section):
 class Train(ClassifierParams):
     """Train: optimisation, hardware, length, augmentation."""
 
+    max_epochs: Count = 20
+    """Passes over the training split, when they come to at least min_steps steps."""
     max_shift: Annotated[int, Field(ge=0, le=14)] = 2
     """Each training image is moved by up to this many pixels both ways, anew in each epoch."""
 

@@ -1,5 +1,7 @@
 """Finding one class among the others: areas under curves, and a threshold for a sensitivity."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics import (
@@ -10,6 +12,9 @@ from sklearn.metrics import (
 )
 
 from ...evaluation.grouped import group_intervals, share_without_exception
+from .params import FEW, NOT_CHOSEN, TOO_FEW
+
+ROUNDING = 1e-9
 
 
 def areas(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
@@ -25,15 +30,64 @@ def areas(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tupl
     )
 
 
-def choose_threshold(scores: np.ndarray, positive: np.ndarray, sensitivity: float) -> float:
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold, and how sure it is.
+
+    Attributes:
+        value: `score >= value` counts as found.
+        low: lower end of its 95 % interval, by bootstrap of groups; NaN if it was not chosen.
+        high: upper end, likewise.
+        note: what it was chosen on, and whether that is enough.
+    """
+
+    value: float
+    low: float
+    high: float
+    note: str
+
+
+def choose_threshold(
+    scores: np.ndarray, positive: np.ndarray, groups: np.ndarray, sensitivity: float, resamples: int
+) -> Threshold:
+    """Choose the highest threshold that finds a share of the positives; 0.5 where they are few.
+
+    Args:
+        scores: of examples to choose by, shape (examples,).
+        positive: which of them are to be found.
+        groups: group of each.
+        sensitivity: the share.
+        resamples: of the bootstrap.
+    """
+    found = int(positive.sum())
+    counts = f"{found} positive and {len(positive) - found} negative validation examples"
+    fewest = min(found, len(positive) - found)
+    if fewest < TOO_FEW:
+        note = f"not chosen: {counts} are too few (fewer than {TOO_FEW} of a kind)"
+        return Threshold(NOT_CHOSEN, float("nan"), float("nan"), note)
+    value = highest_threshold(scores, positive, np.ones(len(scores)), sensitivity)
+    interval = group_intervals(
+        lambda weights: {"it": highest_threshold(scores, positive, weights, sensitivity)},
+        groups,
+        resamples,
+    )["it"]
+    unsure = f"; uncertain, for want of {FEW} of each kind" if fewest < FEW else ""
+    note = f"chosen on {counts}{unsure}"
+    return Threshold(value, *interval, note)
+
+
+def highest_threshold(
+    scores: np.ndarray, positive: np.ndarray, weights: np.ndarray, sensitivity: float
+) -> float:
     """The highest threshold at which `score >= threshold` finds this share of the positives.
 
     NaN if there are none.
     """
-    found = np.sort(scores[positive])[::-1]
-    if not len(found):
+    order = np.argsort(-scores[positive], kind="stable")
+    found, weight = scores[positive][order], weights[positive][order]
+    if not weight.sum():
         return float("nan")
-    reached = np.arange(1, len(found) + 1) / len(found) >= sensitivity
+    reached = np.cumsum(weight) / weight.sum() >= sensitivity - ROUNDING
     return float(found[np.argmax(reached)])
 
 
@@ -52,7 +106,7 @@ def evaluate_detection(
         labels: true class of each.
         groups: group of each.
         positive: the class to find.
-        threshold: its least probability that counts as found; NaN if none could be chosen.
+        threshold: its least probability that counts as found.
         resamples: of the bootstrap.
 
     Returns:
@@ -65,8 +119,8 @@ def evaluate_detection(
     found = probabilities[:, positive] >= threshold
     shares = {
         "accuracy": (probabilities.argmax(1) == labels, np.ones(len(labels), bool)),
-        "sensitivity": (found, sought & np.isfinite(threshold)),
-        "specificity": (~found, ~sought & np.isfinite(threshold)),
+        "sensitivity": (found, sought),
+        "specificity": (~found, ~sought),
     }
 
     def measure(weights: np.ndarray) -> dict[str, float]:

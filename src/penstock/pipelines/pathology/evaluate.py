@@ -37,7 +37,9 @@ def evaluate(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation
     threshold = detection.choose_threshold(
         validation,
         index["label"].to_numpy()[held_out] == positive,
+        index["group"].to_numpy()[held_out],
         params.evaluate.sensitivity,
+        params.evaluate.resamples,
     )
     probabilities = class_probabilities(network, images, rows)
     scores = outcome(as_predictions(probabilities, classes), index.iloc[rows])
@@ -45,13 +47,14 @@ def evaluate(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation
     evaluation = evaluate_classes(scores, classes, params.evaluate.resamples)
     evaluation.metrics = {
         **detection.evaluate_detection(
-            probabilities, labels, groups, positive, threshold, params.evaluate.resamples
+            probabilities, labels, groups, positive, threshold.value, params.evaluate.resamples
         ),
-        **({"test/threshold": threshold} if np.isfinite(threshold) else {}),
+        **_named(threshold),
         "test/mean_colour_accuracy": _mean_colour_accuracy(dataset),
         **{k: v for k, v in evaluation.metrics.items() if not k.startswith("test/accuracy")},
         "test/groups": len(np.unique(groups)),
     }
+    _say_what_is_found(evaluation, classes[positive], threshold)
     _add_curves(evaluation, probabilities[:, positive], labels == positive, classes[positive])
     _add_groups(evaluation)
     _add_maps(evaluation, network, dataset, params.evaluate.gallery)
@@ -71,6 +74,28 @@ def _positive(settings: Evaluate, classes: list[str]) -> int:
             f"there is: {', '.join(classes)}"
         )
     return classes.index(name)
+
+
+def _named(threshold: detection.Threshold) -> dict[str, float]:
+    ends = {"test/threshold_low": threshold.low, "test/threshold_high": threshold.high}
+    return {"test/threshold": threshold.value} | {k: v for k, v in ends.items() if np.isfinite(v)}
+
+
+def _say_what_is_found(evaluation: Evaluation, name: str, threshold: detection.Threshold) -> None:
+    """Name the positive class wherever its numbers are shown."""
+    evaluation.meanings = {
+        metric: f"of {name}"
+        for metric in ("test/sensitivity", "test/specificity", "test/pr_auc")
+        if metric in evaluation.metrics
+    } | {"test/threshold": threshold.note}
+    interval = f" (95 %: {threshold.low:.4f} to {threshold.high:.4f})"
+    text = (
+        f"{name} is what is to be found (evaluate.positive). An image counts as {name} from a "
+        f"probability of {threshold.value:.4f} on{interval if np.isfinite(threshold.low) else ''}, "
+        f"{threshold.note}."
+    )
+    evaluation.exhibits.append(exhibits.Text("What is found", text))
+    print(f"  {text}")
 
 
 def _mean_colour_accuracy(dataset: Dataset) -> float:

@@ -1,11 +1,24 @@
 """What must be true of the images before anything learns from them."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from ...datasets import profile
 from ...datasets.expectations import few_rejected, grouped, labelled
-from ...datasets.profile import tables as tables
 from ...pipeline import Expectation
-from .params import Params
+from .params import FEW, NOT_CHOSEN, TOO_FEW, Params
+
+if TYPE_CHECKING:
+    from ...datasets.dataset import Dataset
+
+
+def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
+    """Derive what any labelled dataset has, and `chosen_by`: a row per class, of validation."""
+    made = profile.tables(dataset)
+    classes = made["classes"]
+    return {**made, "chosen_by": classes[classes["split"] == "validation"].reset_index(drop=True)}
 
 
 def expectations(params: Params) -> Iterator[Expectation]:
@@ -14,7 +27,19 @@ def expectations(params: Params) -> Iterator[Expectation]:
     remedy = "add images, or set data.split: ranked where there are few groups"
     yield from labelled(limits.min_examples, remedy)
     yield from grouped("patient or slide", "min_groups", limits.min_groups, limits.min_class_share)
+    yield from _threshold_can_be_chosen()
     yield from _images_are_fit(params)
+
+
+def _threshold_can_be_chosen() -> Iterator[Expectation]:
+    yield Expectation(
+        "chosen_by",
+        "expect_column_values_to_be_between",
+        {"column": "examples", "min_value": FEW},
+        f"there are {FEW} validation images of each class or more to choose the threshold by; with "
+        f"fewer it is uncertain, and with fewer than {TOO_FEW} it is {NOT_CHOSEN}",
+        severity="warning",
+    )
 
 
 def _images_are_fit(params: Params) -> Iterator[Expectation]:

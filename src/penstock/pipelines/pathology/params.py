@@ -15,6 +15,9 @@ from ...settings.sections import (
     Share,
 )
 
+FEW, TOO_FEW = 50, 10  # examples of a kind: with fewer a threshold is uncertain, and arbitrary
+NOT_CHOSEN = 0.5  # the threshold then
+
 
 class Data(Section):
     """Ingest: how images are read and split."""
