@@ -29,6 +29,11 @@ def hash_splits(digests: Iterable[str], shares: Mapping[str, float]) -> np.ndarr
     return np.array(list(shares))[np.searchsorted(edges, position, side="right")]
 
 
+def hash_groups(groups: Iterable[str], shares: Mapping[str, float]) -> np.ndarray:
+    """Assign each example a split by the hash of its group's name, as `hash_splits`."""
+    return hash_splits((hashlib.sha256(it.encode()).hexdigest() for it in groups), shares)
+
+
 def ranked_splits(groups: Sequence[str], shares: Mapping[str, float]) -> np.ndarray:
     """Deal out whole groups, so that even few of them meet the shares.
 
@@ -72,8 +77,6 @@ def group_splitter(
     """
     shares = {"test": test, "validation": validation, "train": 1 - test - validation}
     if policy == "hash":
-        return lambda rows: hash_splits(
-            (hashlib.sha256(group.encode()).hexdigest() for group in rows["group"]), shares
-        )
+        return lambda rows: hash_groups(rows["group"], shares)
     split_of = dict(zip(files, ranked_splits(groups, shares), strict=True))
     return lambda rows: np.array([split_of[name] for name in rows["id"]])

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...datasets.source import is_utf8, leads_out
 from ...messages.errors import PenstockError, raise_if_temporary
 from .examples import Example, Read
+from .layout import folders_in, published_splits, refuse_splits_without_classes
 
 
 @dataclass
@@ -16,12 +17,18 @@ class ClassFolders:
     """What a source holds, by paths relative to it.
 
     Attributes:
-        files: class folder -> its files, at any depth; a folder without files has an empty list.
+        files: class -> its files, at any depth; a class without files has an empty list.
         rejected: path and reason of each file or folder that is not looked into.
+        splits: file -> the publisher's split, if class folders lie in folders of splits.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
     rejected: list[tuple[str, str]] = field(default_factory=list)
+    splits: dict[str, str] = field(default_factory=dict)
+
+    def classes_of_files(self) -> dict[str, str]:
+        """File -> its class."""
+        return {file: name for name, part in self.files.items() for file in part}
 
     def all_files(self) -> list[str]:
         """The files of all class folders, by name."""
@@ -31,10 +38,17 @@ class ClassFolders:
 def list_class_folders(source: Path, ignored: tuple[str, ...] = ()) -> ClassFolders:
     """List the files of every class folder, in the order of their names; opens none of them.
 
-    Hidden files and folders are passed over, and so are those at the top that are `ignored`.
+    Hidden files and folders are passed over, and so are those at the top that are `ignored`. Where
+    the folders at the top are splits (train, valid, ...), the class folders are those in them.
+
+    Raises:
+        PenstockError: folders of splits that hold files rather than class folders.
     """
     found = ClassFolders()
     inside = source.resolve()
+    splits = published_splits(it.name for it in folders_in(source) if it.name not in ignored)
+    refuse_splits_without_classes(source, splits)
+    level = 1 if splits else 0  # of the class folders below the source
     pending = [""]
     while pending:
         folder = pending.pop()
@@ -44,16 +58,19 @@ def list_class_folders(source: Path, ignored: tuple[str, ...] = ()) -> ClassFold
             if name.startswith(".") or path in ignored:
                 continue
             reason, is_folder = _judge(source / path, inside)
-            if not (reason or is_folder or folder):
+            parts = path.split("/")
+            if not (reason or is_folder) and len(parts) < level + 2:
                 reason = "not in a class folder"
             if reason:
                 found.rejected.append((path, reason))
             elif is_folder:
                 pending.append(path)
-                if not folder:
-                    found.files[path] = []
+                if len(parts) == level + 1:
+                    found.files.setdefault(parts[level], [])
             else:
-                found.files[path.split("/")[0]].append(path)
+                found.files[parts[level]].append(path)
+                if splits:
+                    found.splits[path] = splits[parts[0]]
     found.files = {name: sorted(files) for name, files in sorted(found.files.items())}
     found.rejected.sort()
     return found
@@ -96,7 +113,9 @@ def _names(source: Path, folder: str, found: ClassFolders) -> list[str]:
     except OSError as error:
         raise_if_temporary(error, source / folder)
         found.rejected.append((folder or ".", f"cannot be read: {error.strerror}"))
-        found.files.pop(folder, None)
+        name = folder.rpartition("/")[2]
+        if not found.files.get(name):
+            found.files.pop(name, None)
         return []
 
 

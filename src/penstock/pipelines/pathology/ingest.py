@@ -15,6 +15,7 @@ from ...kinds.folders.class_folders import list_class_folders, usable_classes
 from ...kinds.folders.collector import Collector
 from ...kinds.folders.examples import Example, read_example
 from ...kinds.folders.groups import not_there, read_groups
+from ...kinds.folders.layout import published_splitter, unwrap
 from .decode import open_image
 from .params import Data, Params
 
@@ -43,6 +44,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         decode=partial(_decode, data=data),
         largest=BYTES_PER_PIXEL * data.max_pixels + 2**20,
     )
+    source = unwrap(source, (GROUPS,))
     Image.init()  # Pillow finds its readers once, before threads do
     found = list_class_folders(source, ignored=(GROUPS,))
     groups = read_groups(source / GROUPS)
@@ -50,14 +52,17 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     classes = usable_classes(source, found, read, "image")
     for name, reason in found.rejected + missing:
         writer.reject(name, reason)
-    files = found.all_files()
+    files, class_of = found.all_files(), found.classes_of_files()
     # Before anything is decoded, a file that is in no group stands for its own content.
     named = [groups.get(file, file) for file in files]
-    split = group_splitter(data.split, data.test_share, data.validation_share, files, named)
+    shares = data.test_share, data.validation_share
+    split = group_splitter(data.split, *shares, files, named)
+    if found.splits:
+        split = published_splitter(found.splits, *shares)
 
     def place(file: str, example: Example) -> dict[str, Any]:
         group = groups.get(file, example.columns["sha256"])
-        return {"label": classes.index(file.split("/")[0]), "group": group}
+        return {"label": classes.index(class_of[file]), "group": group}
 
     Collector(source, writer, "images", "image", TYPES, split).collect(files, read, place)
     writer.info = {"classes": classes, **_settings(data)}

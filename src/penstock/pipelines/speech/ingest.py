@@ -14,6 +14,7 @@ from ...kinds.folders.class_folders import list_class_folders, usable_classes
 from ...kinds.folders.collector import Collector
 from ...kinds.folders.examples import Example, read_example
 from ...kinds.folders.groups import not_there, read_groups
+from ...kinds.folders.layout import published_splitter, unwrap
 from ...messages.errors import PenstockError, raise_if_temporary
 from .decode import centre, open_recording
 from .params import RATE, Data, Params
@@ -43,6 +44,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     """
     data = params.data
     read = partial(read_example, decode=partial(_decode, data=data), largest=LARGEST)
+    source = unwrap(source, (GROUPS, *LISTS.values()))
     found = list_class_folders(source, ignored=(GROUPS, *LISTS.values()))
     groups = read_groups(source / GROUPS)
     missing = list(not_there(groups, found))
@@ -51,14 +53,16 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     for name, reason in found.rejected + missing:
         writer.reject(name, reason)
     writer.reject_all(noise, "background noise, no word")
-    files = found.all_files()
+    files, class_of = found.all_files(), found.classes_of_files()
     speakers = {file: groups.get(file, find_speaker(file, data.speaker)) for file in files}
     split = _splitter(source, data, speakers)
+    if found.splits:
+        split = published_splitter(found.splits, data.test_share, data.validation_share)
 
     def place(file: str, example: Example) -> dict[str, Any] | str:
         if (speaker := speakers[file]) is None:
             return _no_speaker(data.speaker)
-        label = classes.index(file.split("/")[0])
+        label = classes.index(class_of[file])
         return {"label": label, "group": speaker or example.columns["sha256"], "speaker": speaker}
 
     Collector(source, writer, "waveforms", "recording", TYPES, split).collect(files, read, place)

@@ -1,0 +1,94 @@
+"""Layouts that people publish: read as what they mean, or refused with what to do."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.messages.errors import PenstockError
+from penstock.pipelines.pathology.ingest import ingest
+from penstock.pipelines.pathology.params import Data
+from test_pathology_data import pixels, put, saved
+
+CLASSES = ("benign", "malignant")
+
+
+def made(source, folder, **settings) -> Dataset:
+    data = Data(**{"image_size": 32, "min_side": 16, "max_pixels": 10**6, **settings})
+    with DatasetWriter(folder) as writer:
+        ingest(source, writer, SimpleNamespace(data=data))
+    return Dataset(folder)
+
+
+def fill(source, *folders, each=6):
+    """Images in class folders below each of some folders, every one different."""
+    for number, folder in enumerate(folders):
+        for label, name in enumerate(CLASSES):
+            for image in range(each):
+                content = saved(pixels(1000 * number + 100 * label + image))
+                put(source, f"{folder}/{name}/{image:02}.png".lstrip("/"), content)
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (("train", "valid", "test"), {"train": "train", "validation": "valid", "test": "test"}),
+        (("Training", "Testing"), {"train": "Training", "test": "Testing"}),
+        (("train", "val"), {"train": "train", "validation": "val"}),
+    ],
+)
+@pytest.mark.parametrize("wrapper", ["", "download/"])
+def test_folders_of_splits_are_the_publishers_splits(tmp_path, capsys, folders, splits, wrapper):
+    source = tmp_path / "source"
+    fill(source, *(f"{wrapper}{folder}" for folder in folders), each=30)
+    dataset = made(source, tmp_path / "dataset", test_share=0.3, validation_share=0.3)
+    assert dataset.info["classes"] == list(CLASSES)
+    said = capsys.readouterr().out
+    for split in ("train", "validation", "test"):
+        ids = dataset.examples(split)["id"]
+        assert len(ids), split
+        if split in splits and split != "train":
+            assert set(ids.str.split("/").str[0]) == {splits[split]}
+        elif split != "train":
+            assert set(ids.str.split("/").str[0]) == {splits["train"]}
+            assert f"no {split} split in the source: 30% of train" in said
+    assert set(dataset.examples("train")["id"].str.split("/").str[0]) == {splits["train"]}
+    assert ("download/ is the only folder" in said) == bool(wrapper)
+    labels = dataset.index["id"].str.split("/").str[1].map(CLASSES.index)
+    assert (labels == dataset.index["label"]).all()
+
+
+def test_an_image_of_train_that_is_in_test_too_stays_in_test(tmp_path):
+    source = tmp_path / "source"
+    fill(source, "train", "test")
+    put(source, "train/benign/again.png", (source / "test/benign/00.png").read_bytes())
+    dataset = made(source, tmp_path / "dataset")
+    (again,) = dataset.rejected.itertuples()
+    assert (again.id, again.reason) == (
+        "train/benign/again.png",
+        "the same image as test/benign/00.png",
+    )
+
+
+def test_splits_that_hold_files_are_not_taken_for_classes(tmp_path):
+    source = tmp_path / "source"
+    for split in ("train", "test"):
+        put(source, f"{split}/1.png", saved(pixels(len(split))))
+    with pytest.raises(PenstockError, match="test, train are splits, and hold files rather than"):
+        made(source, tmp_path / "dataset")
+
+
+def test_classes_that_are_named_like_splits_among_others_are_classes(tmp_path):
+    source = tmp_path / "source"
+    for name in ("train", "bus"):
+        for image in range(6):
+            put(source, f"{name}/{image}.png", saved(pixels(10 * len(name) + image)))
+    assert made(source, tmp_path / "dataset").info["classes"] == ["bus", "train"]
+
+
+def test_one_class_is_refused_by_name(tmp_path):
+    source = tmp_path / "source"
+    for image in range(3):
+        put(source, f"only/{image}.png", saved(pixels(image)))
+    with pytest.raises(PenstockError, match=r"1 folders with images \(only\)"):
+        made(source, tmp_path / "dataset")
