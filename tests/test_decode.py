@@ -9,7 +9,11 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageDraw
 
 from penstock.kinds.images.decode import encode
-from penstock.pipelines.mnist.decode import decode
+from penstock.pipelines.mnist import decode as module
+
+
+def decode(content: bytes, side: int = 28, fit: module.Fit = "digit") -> np.ndarray:
+    return module.decode(content, side, fit)
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -76,3 +80,31 @@ def test_transparent_paper_counts_as_white():
 def test_what_is_no_digit_is_refused_with_a_reason(content, message):
     with pytest.raises(ValueError, match=message):
         decode(content)
+
+
+MODES = {
+    "L": lambda grey: grey,
+    "RGB": lambda grey: grey.convert("RGB"),
+    "P": lambda grey: grey.convert("P"),
+    "RGBA": lambda grey: grey.convert("RGBA"),
+    "LA": lambda grey: grey.convert("LA"),
+}
+
+
+@pytest.mark.parametrize("fit", ["digit", "resize"])
+@pytest.mark.parametrize("size", [(28, 28), (50, 50), (40, 30)])
+def test_an_image_is_the_same_in_every_mode(fit, size):
+    """What is served is what was learned, however the file stores its grey."""
+    values = np.random.default_rng(0).integers(0, 256, size[::-1]).astype(np.uint8)
+    grey = Image.fromarray(values)
+    learned = module.fit_image(values, 28, fit)
+    for mode, convert in MODES.items():
+        assert (decode(saved(convert(grey)), fit=fit) == learned).all(), mode
+
+
+def test_a_square_of_another_size_is_filled():
+    assert decode(saved(one()), side=50).shape == (50, 50)
+    values = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (60, 1))
+    squeezed = decode(saved(Image.fromarray(values)), side=20, fit="resize")
+    assert squeezed.shape == (20, 20)
+    assert (np.diff(squeezed[10].astype(int)) > 0).all(), "nothing was cropped"

@@ -2,10 +2,15 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.kinds.images.decode import encode
 from penstock.messages.errors import PenstockError
+from penstock.pipelines.mnist import decode, params
+from penstock.pipelines.mnist import ingest as mnist
+from penstock.pipelines.mnist.idx import write_idx
 from penstock.pipelines.pathology.ingest import ingest
 from penstock.pipelines.pathology.params import Data
 from test_pathology_data import pixels, put, saved
@@ -92,3 +97,31 @@ def test_one_class_is_refused_by_name(tmp_path):
         put(source, f"only/{image}.png", saved(pixels(image)))
     with pytest.raises(PenstockError, match=r"1 folders with images \(only\)"):
         made(source, tmp_path / "dataset")
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [((50, 50), {}), ((50, 30), {"fit": "resize"}), ((50, 50), {"image_size": 50})],
+)
+def test_idx_images_of_any_size_are_fitted_as_those_that_are_predicted(
+    tmp_path, capsys, shape, settings
+):
+    source, rng = tmp_path / "source", np.random.default_rng(0)
+    source.mkdir()
+    images = rng.integers(0, 256, (40, *shape)).astype(np.uint8)
+    images[3] = 0
+    for prefix, part in (("train", slice(30)), ("t10k", slice(30, None))):
+        write_idx(source / f"{prefix}-images-idx3-ubyte.gz", images[part])
+        write_idx(source / f"{prefix}-labels-idx1-ubyte.gz", rng.integers(0, 10, 40)[part] % 10)
+    data = params.Data(**settings)
+    with DatasetWriter(tmp_path / "dataset") as writer:
+        mnist.ingest(source, writer, SimpleNamespace(data=data))
+    dataset = Dataset(tmp_path / "dataset")
+    fitted = "are fitted into 28x28" in capsys.readouterr().out
+    assert fitted == ("image_size" not in settings)
+    blank = {"train/00003": "blank: no digit stands out from the background"}
+    rejected = dict(dataset.rejected.itertuples(index=False, name=None))
+    assert rejected == (blank if not settings else {})
+    position = dataset.index.index[dataset.index["id"] == "train/00007"][0]
+    served = decode.decode(encode(images[7]), data.image_size, data.fit)
+    assert (dataset.array("images")[position] == served).all()

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from ...datasets.expectations import few_rejected, labelled
 from ...datasets.profile import tables as tables
 from ...pipeline import Expectation
-from .decode import SIDE
 from .params import Params
 
 
@@ -20,12 +19,13 @@ def expectations(params: Params) -> Iterator[Expectation]:
         {"column": "label", "value_set": labels},
         "every label names one of data.classes",
     )
+    size = params.data.image_size
     for side in ("width", "height"):
         yield Expectation(
             "examples",
             "expect_column_values_to_be_between",
-            {"column": side, "min_value": SIDE, "max_value": SIDE},
-            f"every image is {SIDE}x{SIDE} pixels",
+            {"column": side, "min_value": size, "max_value": size},
+            f"every image is {size}x{size} pixels",
         )
     yield Expectation(
         "classes",

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from ...datasets.dataset import DatasetWriter
 from ...datasets.splits import hash_splits
 from ...messages.errors import PenstockError
-from .decode import SIDE
+from .decode import fit_image
 from .idx import find_idx, read_idx
 from .params import Params
 
@@ -23,12 +24,14 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     An image that was seen before, in the test split above all, is rejected: identical content
     never sits on both sides of a split.
     """
-    writer.info = {"classes": params.data.classes, "image_size": [SIDE, SIDE]}
+    side, fit = params.data.image_size, params.data.fit
+    writer.info = {"classes": params.data.classes, "image_size": [side, side], "fit": fit}
     held_out = params.data.validation_share
     seen: dict[str, str] = {}
     for split, prefix in FILES.items():
         images, labels = read_pair(source, prefix, len(params.data.classes))
-        rows = _describe(split, images, labels)
+        images, usable = _fit_all(split, images, params, writer)
+        rows = _describe(split, images, labels, usable)
         if split == "train":
             shares = {"validation": held_out, "train": 1 - held_out}
             rows["split"] = hash_splits(rows["sha256"], shares)
@@ -39,11 +42,35 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         writer.add(rows[taken], {"images": images[taken]})
 
 
+def _fit_all(
+    split: str, images: np.ndarray, params: Params, writer: DatasetWriter
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit images of another size into the square, and reject those that cannot be.
+
+    Returns:
+        The images that could be fitted, and their positions.
+    """
+    side, fit = params.data.image_size, params.data.fit
+    positions = np.arange(len(images))
+    if images.shape[1:] == (side, side):
+        return images, positions
+    found = "x".join(map(str, images.shape[1:]))
+    print(f"  images of {found} are fitted into {side}x{side} (data.fit: {fit})")
+    fitted, usable = np.zeros((len(images), side, side), np.uint8), np.ones(len(images), bool)
+    for position, image in enumerate(tqdm(images, unit="image", disable=None, leave=False)):
+        try:
+            fitted[position] = fit_image(image, side, fit)
+        except ValueError as error:
+            writer.reject(_name(split, position), str(error))
+            usable[position] = False
+    return fitted[usable], positions[usable]
+
+
 def read_pair(source: Path, prefix: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Read the images and labels of one split.
 
     Returns:
-        uint8 images, shape (examples, 28, 28), and uint8 labels, shape (examples,).
+        uint8 images, shape (examples, height, width), and uint8 labels, shape (examples,).
 
     Raises:
         PenstockError: the files do not fit each other or the classes.
@@ -51,9 +78,6 @@ def read_pair(source: Path, prefix: str, classes: int) -> tuple[np.ndarray, np.n
     image_file = find_idx(source, f"{prefix}-images-idx3-ubyte")
     label_file = find_idx(source, f"{prefix}-labels-idx1-ubyte")
     images, labels = read_idx(image_file, 3), read_idx(label_file, 1)
-    if images.shape[1:] != (SIDE, SIDE):
-        found = "x".join(map(str, images.shape[1:]))
-        raise PenstockError(f"{image_file}: images of {found}; expected {SIDE}x{SIDE}; resize them")
     if len(images) != len(labels):
         raise PenstockError(
             f"{label_file}: {len(labels)} labels for the {len(images)} images of "
@@ -70,15 +94,21 @@ def read_pair(source: Path, prefix: str, classes: int) -> tuple[np.ndarray, np.n
     return images, labels
 
 
-def _describe(split: str, images: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+def _name(split: str, position: int) -> str:
+    return f"{split}/{position:05d}"
+
+
+def _describe(
+    split: str, images: np.ndarray, labels: np.ndarray, positions: np.ndarray
+) -> pd.DataFrame:
     """A row of the index per image; brightness runs from 0 (black) to 1 (white)."""
     flat = images.reshape(len(images), -1)
     total = flat.sum(1, dtype=np.uint32)
     return pd.DataFrame(
         {
-            "id": [f"{split}/{position:05d}" for position in range(len(images))],
+            "id": [_name(split, position) for position in positions],
             "split": split,
-            "label": labels.astype(np.int16),
+            "label": labels[positions].astype(np.int16),
             "sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in flat],
             "width": np.int16(images.shape[2]),
             "height": np.int16(images.shape[1]),

@@ -20,6 +20,11 @@ DIGITS = [str(digit) for digit in range(10)]
 class Data(Section):
     """Ingest: what is read and how it is split."""
 
+    image_size: Annotated[int, Field(ge=8, le=256)] = 28
+    """Side in pixels of the square every image becomes; one that has it is taken as it is."""
+    fit: Literal["digit", "resize"] = "digit"
+    """How others become that: `digit` crops and centres them as MNIST's digits are, white on black;
+    `resize` squeezes the whole image. Image files given to the model are fitted in the same way."""
     classes: Annotated[list[str], Field(min_length=2, max_length=256)] = DIGITS
     """Name of each label, in order: label 0 is the first. A label beyond the last is an error."""
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1

@@ -1,5 +1,6 @@
 """What is served: image files -> digits. Plain torch; runs wherever the model is loaded."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ...evaluation.predictions import ACCURACY, CLASS_OUTPUTS, as_predictions, d
 from ...evaluation.predictions import outcome as outcome
 from ...kinds.images.decode import encode
 from ...pipeline import Interface
-from .decode import SIDE, decode
+from .decode import decode
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
@@ -31,7 +32,9 @@ def predict(
         label, confidence, probabilities (a list in the order of the classes) and error: what was
         wrong with a file that could not be decoded, whose other columns are empty.
     """
-    images, errors = decode_all(inputs["image"], decode, (SIDE, SIDE), np.uint8)
+    height, width = info["image_size"]
+    read = partial(decode, side=height, fit=info["fit"])
+    images, errors = decode_all(inputs["image"], read, (height, width), np.uint8)
     return as_predictions(class_probabilities(network, images), info["classes"], errors)
 
 
