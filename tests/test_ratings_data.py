@@ -16,6 +16,7 @@ from penstock.messages.errors import PenstockError
 from penstock.pipelines.ratings.decode import Ids, read_numbers, read_times
 from penstock.pipelines.ratings.expectations import expectations, tables
 from penstock.pipelines.ratings.ingest import ingest
+from penstock.pipelines.ratings.predict import read_input
 from penstock.settings.explanation import default_params
 from penstock.stages.validate import check
 
@@ -27,7 +28,7 @@ GOOD = "".join(f"u{n % 7},i{n % 11},{1 + n % 5},{1_500_000_000 + n}\n" for n in 
 def take(folder, files, **data):
     """Ingest files, name -> content as text or bytes."""
     source = folder / "source"
-    source.mkdir(exist_ok=True)
+    source.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (source / name).write_bytes(content.encode() if isinstance(content, str) else content)
     params = PARAMS.model_copy(update={"data": PARAMS.data.model_copy(update=data)})
@@ -74,6 +75,7 @@ FORMS = {
     "spaces": ("ratings.csv", HEADER + ROWS.replace(",", " , ")),
     "quoted": ("ratings.csv", HEADER + '"a","x","4","100"\nb,y,2.5,200\nb,x,1,300\n'),
     "blank_lines": ("ratings.csv", HEADER + "\n" + ROWS + "\n\n"),
+    "decimal_commas": ("ratings.csv", (HEADER + ROWS).replace(",", ";").replace("2.5", "2,5")),
 }
 
 
@@ -104,6 +106,50 @@ def test_parquet_and_iso_times(tmp_path):
     assert sorted(dataset.index["time"]) == [1577836800, 1577923200, 1578052800]
 
 
+def test_usual_forms_of_dates_are_read(tmp_path):
+    times = ["31.12.2021", "1.2.2021 10:30", "2021/03/04", "2021-03-05T01:02:03.5Z"]
+    rows = "".join(f"a,{item},4,{time}\n" for item, time in enumerate(times))
+    dataset = take(tmp_path, {"ratings.csv": HEADER + rows})
+    read = pd.to_datetime(sorted(dataset.index["time"]), unit="s").astype(str).tolist()
+    assert read == [
+        *("2021-02-01 10:30:00", "2021-03-04 00:00:00", "2021-03-05 01:02:03"),
+        "2021-12-31 00:00:00",
+    ]
+    doubtful = take(tmp_path / "us", {"ratings.csv": f"{HEADER}{GOOD}a,x,4,3/4/2021\n"})
+    assert doubtful.rejected["reason"].tolist() == [
+        "time '3/4/2021' is neither seconds nor ISO 8601 (2021-12-31)"
+    ]
+
+
+def test_a_western_european_table_is_read_and_said(tmp_path, capsys):
+    rows = "Jos\u00e9,caf\u00e9,4,100\nb,y,2.5,200\n"
+    dataset = take(tmp_path, {"ratings.csv": (HEADER + rows).encode("cp1252")})
+    assert triples(dataset) == {("Jos\u00e9", "caf\u00e9"): 4.0, ("b", "y"): 2.5}
+    assert "ratings.csv is not UTF-8: read as cp1252" in capsys.readouterr().out
+
+
+def test_one_damaged_letter_among_others_damages_its_row_only(tmp_path):
+    rows = "Jos\u00e9,x,4,1\n".encode() + b"Ren\xe9,y,4,1\n"
+    dataset = take(tmp_path, {"ratings.csv": HEADER.encode() + rows})
+    assert triples(dataset) == {("Jos\u00e9", "x"): 4.0}
+    assert "not UTF-8" in dataset.rejected["reason"][0]
+
+
+def test_where_nothing_is_taken_the_reasons_are_counted(tmp_path):
+    rows = "".join(f"a,{item},{item + 6},1\n" for item in range(4))
+    with pytest.raises(PenstockError, match=r"4 times: rating 6 is not on the scale .*data.scale"):
+        take(tmp_path, {"ratings.csv": HEADER + rows})
+
+
+def test_a_table_to_predict_may_name_its_columns_as_the_training_data_did(tmp_path):
+    file = tmp_path / "ask.csv"
+    file.write_text("viewer,film\nann,x\n")
+    named = {"named": {"user": "viewer", "item": "film"}}
+    assert read_input(file, named)[["user", "item"]].values.tolist() == [["ann", "x"]]
+    with pytest.raises(PenstockError, match="no column user; found viewer, film"):
+        read_input(file, {})
+
+
 BAD = {
     "a,x,five,1": "rating 'five' is no finite number",
     "a,x,NaN,1": "rating 'NaN' is no finite number",
@@ -113,8 +159,8 @@ BAD = {
     "a,x,11,1": "rating 11 is not on the scale of 0.5 to 5 (data.scale)",
     ",x,4,1": "no user",
     "a, ,4,1": "no item",
-    "a,x,4,yesterday": "time 'yesterday' is neither seconds nor ISO 8601",
-    "a,x,4,2023-02-31": "time '2023-02-31' is neither seconds nor ISO 8601",
+    "a,x,4,yesterday": "time 'yesterday' is neither seconds nor ISO 8601 (2021-12-31)",
+    "a,x,4,2023-02-31": "time '2023-02-31' is neither seconds nor ISO 8601 (2021-12-31)",
     "a,x,4": "3 values; expected 4",
     "a,x,4,1,9": "5 values; expected 4",
 }

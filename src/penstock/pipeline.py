@@ -200,8 +200,11 @@ class PredictModule(Protocol):
 class FileReader(Protocol):
     """`predict.py`, where an input is not simply the content of one file."""
 
-    def read_input(self, file: Path) -> "pd.DataFrame":
-        """Raw inputs, one or more rows, from a file named on the command line."""
+    def read_input(self, file: Path, info: dict[str, Any]) -> "pd.DataFrame":
+        """Raw inputs, one or more rows, from a file named on the command line.
+
+        `info` is that of the dataset the model learned from.
+        """
 
 
 def names() -> list[str]:

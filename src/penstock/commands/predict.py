@@ -62,9 +62,7 @@ def predict_files(
     interface: Interface = served.interface
     options = read_options(workspace.name, interface.options, settings)
     with _passing_on_errors():
-        parts = [
-            _read_input(served.module, interface, file).assign(file=str(file)) for file in files
-        ]
+        parts = [_read_input(served, interface, file).assign(file=str(file)) for file in files]
     inputs = pd.concat(parts, ignore_index=True)
     if inputs.empty:
         raise PenstockError(f"{files[0]}: no rows; expected at least one to predict")
@@ -83,10 +81,10 @@ def predict_files(
     return records
 
 
-def _read_input(module: Any, interface: "Interface", file: Path) -> pd.DataFrame:
+def _read_input(served: Any, interface: "Interface", file: Path) -> pd.DataFrame:
     """Raw inputs from a file: by the model's own reader or, if it has none, its content."""
-    if hasattr(module, "read_input"):
-        read: pd.DataFrame = module.read_input(file)
+    if hasattr(served.module, "read_input"):
+        read: pd.DataFrame = served.module.read_input(file, served.description["dataset"])
         return read
     (column,) = interface.inputs
     return pd.DataFrame({column: [file.read_bytes()]})

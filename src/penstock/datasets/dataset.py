@@ -164,6 +164,10 @@ class DatasetWriter:
         """Record inputs that were not taken, all for one reason."""
         self._rejected += ((printable(example), printable(reason)) for example in examples)
 
+    def rejections(self) -> list[tuple[str, str]]:
+        """What was rejected so far, and why."""
+        return list(self._rejected)
+
     def __enter__(self) -> "DatasetWriter":
         return self
 

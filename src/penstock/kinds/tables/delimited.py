@@ -25,6 +25,9 @@ DELIMITERS = ("::", "\t", ",", ";", "|")
 STAND_IN = "\x1f"  # for `::`, since Arrow takes delimiters of one byte only
 BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8: "utf-8-sig"}
 
+WESTERN = "cp1252"
+DAMAGED = 0.03  # share of lines: fewer that are not UTF-8 are damaged
+
 Reject = Callable[[int, str], None]
 
 
@@ -65,7 +68,8 @@ def sniff(file: RawFile) -> Layout:
         head = stream.read(FIRST)
     if not head.strip():
         raise PenstockError(f"{file.name}: empty; expected a table with a row per line")
-    encoding = next((name for bom, name in BOMS.items() if head.startswith(bom)), "utf-8")
+    encoding = next((name for bom, name in BOMS.items() if head.startswith(bom)), "")
+    encoding = encoding or _guess_encoding(file, head)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     lines = text.lstrip().splitlines()
     if "\0" in lines[0]:
@@ -75,6 +79,21 @@ def sniff(file: RawFile) -> Layout:
         )
     delimiter = max(DELIMITERS, key=lambda it: (lines[0].count(it), -DELIMITERS.index(it)))
     return Layout(delimiter, _split(lines[0], delimiter), encoding)
+
+
+def _guess_encoding(file: RawFile, head: bytes) -> str:
+    """UTF-8, unless nothing beyond ASCII is UTF-8: then Windows' Western European, and it is said.
+
+    Few lines that are not UTF-8, or some among others that are, are damaged.
+    """
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(head)
+    lines = text.splitlines()
+    strange = sum("\ufffd" in line for line in lines)
+    letters = {letter for letter in text if letter > "\x7f"}
+    if letters != {"\ufffd"} or strange < DAMAGED * len(lines):
+        return "utf-8"
+    print(f"  {file.name} is not UTF-8: read as {WESTERN}")
+    return WESTERN
 
 
 def _split(line: str, delimiter: str) -> list[str]:

@@ -8,6 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
+# Dates as they are usual: form -> ISO 8601. 3/4/2021 is not among them: it is March or April.
+DATES = {
+    r"^(\d)\.": r"0\1.",
+    r"^(\d\d)\.(\d)\.": r"\1.0\2.",
+    r"^(\d\d)\.(\d\d)\.(\d{4})": r"\3-\2-\1",
+    r"^(\d{4})/(\d\d)/(\d\d)": r"\1-\2-\3",
+}
 MILLISECONDS = 1e11  # times above this many are taken for milliseconds: as seconds, the year 5138
 
 Reject = Callable[[int, str], None]
@@ -28,10 +36,11 @@ class Ids:
 
 
 def read_numbers(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Text as float64, and which of it are finite numbers."""
+    """Text as float64, and which of it are finite numbers; 3,5 is 3.5."""
     try:
         numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
+        values = pc.replace_substring_regex(values, DECIMAL_COMMA, r"\1.\2")
         usable = pc.match_substring_regex(values, NUMBER)
         kept = pc.if_else(usable, values, pa.scalar(None, pa.string()))
         numbers = kept.cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -41,11 +50,14 @@ def read_numbers(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 def read_times(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Text as whole seconds since 1970 (int64), and which of it are times.
 
-    A time is a number of seconds or milliseconds, or ISO 8601.
+    A time is a number of seconds or milliseconds, ISO 8601, 31.12.2021 or 2021/12/31.
     """
     numbers, good = read_numbers(values)
     if not good.all():
-        shorter = pc.replace_substring_regex(values, r"(\.\d+)?(Z|\+00:00)?$", "")
+        for form, iso in DATES.items():
+            values = pc.replace_substring_regex(values, form, iso)
+        shorter = pc.replace_substring_regex(values, r"(:\d\d)\.\d+(Z|\+00:00)?$", r"\1")
+        shorter = pc.replace_substring_regex(shorter, r"(Z|\+00:00)$", "")
         usable = pc.match_substring_regex(shorter, r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?$")
         kept = pc.if_else(usable, shorter, pa.scalar(None, pa.string()))
         try:
@@ -122,7 +134,8 @@ def _explain(
         return f"rating {rating!r} is no finite number" if rating else "no rating"
     if not within[row]:
         return f"rating {rating} is not on the scale of {scale[0]:g} to {scale[1]:g} (data.scale)"
-    return f"time {shorten(columns['time'][row].as_py())!r} is neither seconds nor ISO 8601"
+    time = shorten(columns["time"][row].as_py())
+    return f"time {time!r} is neither seconds nor ISO 8601 (2021-12-31)"
 
 
 def shorten(text: str) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from ...datasets.dataset import DatasetWriter
+from ...datasets.rejections import summarize
 from ...kinds.tables.delimited import Block, Reject, read_delimited, sniff
 from ...kinds.tables.raw_files import RawFile, list_files
 from ...messages.errors import PenstockError
@@ -70,6 +71,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         "timed": table.timed,
         "repeated": int((~keep).sum()),
         "columns": measured,
+        "named": {role: getattr(params.data, f"{role}_column") for role in ("user", "item")},
     }
     for start in tqdm(range(0, len(split), ROWS), "writing", disable=None, leave=False):
         rows = slice(start, start + ROWS)
@@ -126,7 +128,8 @@ def _read(file: RawFile, part: int, table: Table, writer: DatasetWriter, data: D
         )
     if not taken:
         raise PenstockError(
-            f"{file.name}: no rating in it could be taken; expected rows of user, item and rating"
+            f"{file.name}: no rating in it could be taken; expected rows of user, item and rating: "
+            f"{summarize(writer.rejections()) or 'there are none'}"
         )
 
 

@@ -150,18 +150,19 @@ def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def read_input(file: Path) -> pd.DataFrame:
+def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:
     """Read a table of users, and items if ratings are wanted, named on the command line.
 
-    Columns may be called what ingest knows. A line that is no row is in the answer too, with what
-    is wrong with it as its `error`.
+    Columns may be called as in the training data, or what ingest knows. A line that is no row is in
+    the answer too, with what is wrong with it as its `error`.
 
     Raises:
         PenstockError: no table with a column for users.
     """
     (table,) = list_files(file)
     bad: list[tuple[int, str]] = []
-    blocks = _open(table, lambda line, reason: bad.append((line, f"line {line}: {reason}")))
+    named = info.get("named", {})
+    blocks = _open(table, named, lambda line, reason: bad.append((line, f"line {line}: {reason}")))
     parts = [
         pd.DataFrame({name: it.to_pylist() for name, it in block.columns.items()}, block.lines)
         for block in blocks
@@ -171,10 +172,10 @@ def read_input(file: Path) -> pd.DataFrame:
     return rows.sort_index().astype(object).where(rows.notna(), None).reset_index(drop=True)
 
 
-def _open(table: RawFile, reject: Reject) -> Iterator[Block]:
+def _open(table: RawFile, named: dict[str, str], reject: Reject) -> Iterator[Block]:
     """Open the rows of a table: users and, if it has them, items."""
     layout, names = look(table)
-    found = match_columns(names, {}, table.name)
+    found = match_columns(names, named, table.name)
     columns = {role: name for role, name in found.items() if role in INPUTS}
     if "user" not in columns:
         raise PenstockError(
