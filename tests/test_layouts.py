@@ -125,3 +125,28 @@ def test_idx_images_of_any_size_are_fitted_as_those_that_are_predicted(
     position = dataset.index.index[dataset.index["id"] == "train/00007"][0]
     served = decode.decode(encode(images[7]), data.image_size, data.fit)
     assert (dataset.array("images")[position] == served).all()
+
+
+def test_a_groups_csv_that_leaves_files_out_is_refused_unless_asked(tmp_path):
+    source = tmp_path / "source"
+    fill(source, "")
+    put(source, "groups.csv", b"file,patient\nbenign/00.png,p1\nmalignant/00.png,p2\n")
+    with pytest.raises(PenstockError, match=r"leaves out 10 of 12 files, benign/01\.png the first"):
+        made(source, tmp_path / "refused")
+    dataset = made(source, tmp_path / "dataset", ungrouped="alone")
+    assert dataset.index["group"].nunique() == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "hinted"), [("C{patient}P{image}", True), ("{patient}{image}", False)]
+)
+def test_names_that_look_like_patients_are_a_hint(tmp_path, capsys, name, hinted):
+    source = tmp_path / "source"
+    for label in CLASSES:
+        for patient in range(101, 104):
+            for image in range(2):
+                file = name.format(patient=patient, image=image)
+                content = saved(pixels(hash((label, patient, image)) % 10**6))
+                put(source, f"{label}/{file}.png", content)
+    made(source, tmp_path / "dataset")
+    assert ("C101 4 times: if that is a patient" in capsys.readouterr().out) == hinted

@@ -251,7 +251,7 @@ def test_groups_stay_whole_and_missing_files_are_named(tmp_path, split):
     source = tidy(tmp_path / "source")
     rows = [(f"benign/{n:02}.png", f"patient {n // 3}") for n in range(12)]
     listed(source, [("file", "patient"), *rows, ("benign/gone.png", "patient 9")])
-    dataset = made(source, tmp_path / "dataset", split=split)
+    dataset = made(source, tmp_path / "dataset", split=split, ungrouped="alone")
     assert rejected(dataset) == {"benign/gone.png": "listed in groups.csv, not there"}
     groups = dict(zip(dataset.index["id"], dataset.index["group"], strict=True))
     assert all(groups[name] == group for name, group in rows)

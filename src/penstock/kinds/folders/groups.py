@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +12,7 @@ from .class_folders import ClassFolders
 
 COLUMNS = ("group", "patient", "slide", "source_tile", "speaker")
 OTHERS = ("file", "label")
+STARTS = re.compile(r"[A-Za-z]+\d+(?=[^\d.])")
 
 
 def read_groups(file: Path) -> dict[str, str]:
@@ -45,6 +48,40 @@ def not_there(groups: dict[str, str], found: ClassFolders) -> Iterator[tuple[str
     there = {name for name, _ in found.rejected}.union(found.all_files())
     for name in sorted(groups.keys() - there):
         yield name, "listed in groups.csv, not there"
+
+
+def check_complete(file: Path, groups: dict[str, str], files: list[str]) -> None:
+    """Refuse a groups.csv that leaves files out: each would be a group of its own.
+
+    Raises:
+        PenstockError: some are not listed.
+    """
+    lacking = [name for name in files if name not in groups]
+    if groups and lacking:
+        raise PenstockError(
+            f"{file}: leaves out {len(lacking):,} of {len(files):,} files, {lacking[0]} the first; "
+            "expected a group for each, or some of one patient may be in train and some in test; "
+            "add them, or set data.ungrouped: alone"
+        )
+
+
+def suggest_groups(files: list[str]) -> str:
+    """Say that names look as if files belonged together (a patient's, a slide's), or nothing.
+
+    A name looks so if it starts with letters and digits that others start with too, before
+    something else: C101 of C101P62_3.png.
+    """
+    starts = Counter(
+        match[0] for name in files if (match := STARTS.match(PurePosixPath(name).stem))
+    )
+    shared = {start: count for start, count in starts.items() if count > 1}
+    if len(shared) < 2 or sum(shared.values()) < len(files) / 2:
+        return ""
+    start, count = max(shared.items(), key=lambda it: it[1])
+    return (
+        f"  {len(shared):,} starts of names come up again, {start} {count} times: if that is a "
+        "patient or a slide, list its files in groups.csv, or the test measures memory"
+    )
 
 
 def _rows(file: Path) -> Iterator[tuple[int, str, str]]:

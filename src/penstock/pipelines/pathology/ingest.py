@@ -14,8 +14,14 @@ from ...datasets.splits import group_splitter
 from ...kinds.folders.class_folders import list_class_folders, usable_classes
 from ...kinds.folders.collector import Collector
 from ...kinds.folders.examples import Example, read_example
-from ...kinds.folders.groups import not_there, read_groups
+from ...kinds.folders.groups import (
+    check_complete,
+    not_there,
+    read_groups,
+    suggest_groups,
+)
 from ...kinds.folders.layout import published_splitter, unwrap
+from ...messages.printable import printable
 from .decode import open_image
 from .params import Data, Params
 
@@ -53,6 +59,10 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     for name, reason in found.rejected + missing:
         writer.reject(name, reason)
     files, class_of = found.all_files(), found.classes_of_files()
+    if data.ungrouped == "refuse":
+        check_complete(source / GROUPS, groups, files)
+    if not groups and (hint := suggest_groups(files)):
+        print(printable(hint))
     # Before anything is decoded, a file that is in no group stands for its own content.
     named = [groups.get(file, file) for file in files]
     shares = data.test_share, data.validation_share

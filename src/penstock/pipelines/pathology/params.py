@@ -33,6 +33,9 @@ class Data(Section):
     split: Literal["hash", "ranked"] = "hash"
     """`hash` assigns each group by a hash of its name, so adding data moves nobody; `ranked` deals
     out whole groups to meet the shares, for few groups."""
+    ungrouped: Literal["refuse", "alone"] = "refuse"
+    """What becomes of files that a groups.csv leaves out: `refuse` stops, with `alone` each is a
+    group of its own."""
     test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     """Share of the groups held out as test."""
     validation_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
