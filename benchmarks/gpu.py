@@ -52,7 +52,7 @@ TRAIN = {
     "loading": "auto",
     "workers": 2,
     "batch_size": 128,
-    "max_epochs": 5,
+    "max_epochs": 20,
     "min_steps": 600,
     "optimizer": "adamw",
     "learning_rate": 0.008,

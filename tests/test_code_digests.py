@@ -87,7 +87,7 @@ EDITS = {
     "a sample": addition("pipelines/mnist/sample.py", "def sample(", of(["mnist"], "sample")),
     "reading": addition("pipelines/mnist/ingest.py", "def ingest(", of(["mnist"], "ingest")),
     "decoding": addition(
-        "pipelines/mnist/decode.py", "def decode(", of(["mnist"], "ingest", "validate", "register")
+        "pipelines/mnist/decode.py", "def decode(", of(["mnist"], "ingest", "register")
     ),
     "a learner": addition("pipelines/ratings/train.py", "def learner(", of(["ratings"], "train")),
     "the front end of sound": addition(
@@ -246,11 +246,11 @@ def test_dvc_runs_again_what_an_edit_touches_and_no_more(project):
     assert ran(project) == ["code"]
     (project.root / "data" / "mnist" / "code.yaml").unlink()
     assert stale(project) == [], "it will be the same"
-    edit(project, f"{source}stages/evaluate.py", "dpi=130", "dpi=120")
+    edit(project, f"{source}evaluation/exhibits.py", "DPI = 130", "DPI = 120")
     assert stale(project) == ["evaluate"]
     assert ran(project) == ["code", "evaluate"]
     assert stale(project) == []
-    edit(project, f"{source}stages/evaluate.py", "dpi=120", "dpi=125")
+    edit(project, f"{source}evaluation/exhibits.py", "DPI = 120", "DPI = 125")
     said = project.run("penstock", "run", "mnist").stdout
     assert "train mnist: up to date" in said
     assert "> penstock evaluate mnist" in said
@@ -270,7 +270,7 @@ print(fingerprint(Path.cwd(), step))
 def test_what_failed_is_tried_again_when_its_code_is_mended(project):
     """By code as it is, also before `code` has run: no schedule runs it while nothing is stale."""
     before = project.python(INPUTS)
-    edit(project, "src/penstock/stages/evaluate.py", "dpi=130", "dpi=120")
+    edit(project, "src/penstock/evaluation/exhibits.py", "DPI = 130", "DPI = 120")
     assert project.python(INPUTS) == before
     edit(project, "src/penstock/stages/train.py", "psutil.virtual_memory()", "psutil.swap_memory()")
     assert project.python(INPUTS) != before
