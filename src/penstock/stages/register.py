@@ -195,15 +195,15 @@ def decide(
     best = registry.best_champion(workspace.root, client, workspace.name, measured, interface.score)
     if best and int(best.version) not in (int(champion.version), int(version.version)):
         rivals[f"v{best.version}, the best champion so far"] = best
-    compared, strange = [], []
+    compared, strange, barred = [], [], False
     for title, rival in rivals.items():
         if reason := _incomparable(workspace, client, rival):
             strange.append(f"{title} cannot be compared with: {reason}")
+            barred |= rival is champion and not workspace.params.register.replace_incomparable
         else:
             compared.append(_compare(workspace, client, title, rival, scores, exam))
-    passed = all(it["loss_ruled_out"] for it in compared)
-    if not compared and not workspace.params.register.replace_incomparable:
-        passed = False
+    passed = all(it["loss_ruled_out"] for it in compared) and not barred
+    if barred:
         strange.append(
             f"`penstock promote {workspace.name} {version.version}` makes it champion, and so does "
             "register.replace_incomparable: true"
