@@ -97,7 +97,7 @@ def test_bad_files_are_rejected_by_name_and_the_rest_is_taken(finished, tmp_path
     Image.fromarray(noise).save(source / "malignant" / "肿瘤.png")
     (source / "malignant" / "out.png").symlink_to(tmp_path / "project" / "params.yaml")
     (source / "empty").mkdir()
-    project.set("pathology", source="data/mine")
+    project.set("pathology", source="data/mine", data={"ungrouped": "alone"})
     done = project.run("penstock", "ingest", "pathology")
     assert "365 found, 361 taken" in done.stdout
     for key, value in project.environment().items():
