@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from ..pipeline import Mean, Score
 from .metrics import CONFIDENCE
 
-RESAMPLES = 1000
+BLOCKS = 1000  # of units, at most, that are left out in turn
 
 
 class Difference(NamedTuple):
@@ -43,11 +42,11 @@ class Difference(NamedTuple):
 def score_digest(score: Score, outcome: Callable[..., Any]) -> str:
     """SHA-256 of what a score means: its description, and the modules that compute it."""
     statistic = score.statistic
-    modules = {inspect.getmodule(it) for it in (outcome, type(statistic), statistic)}
-    code = sorted(inspect.getsource(it) for it in modules if it and it.__name__ != "builtins")
-    name = statistic if isinstance(statistic, Mean) else statistic.__name__
-    described = replace(score, statistic=Mean(str(name)))
-    return hashlib.sha256("\n".join([str(described), *code]).encode()).hexdigest()
+    computed_by = (outcome, type(statistic) if isinstance(statistic, Mean) else statistic)
+    code = [inspect.getsource(inspect.getmodule(it)) for it in computed_by]  # type: ignore[arg-type]
+    named = statistic if isinstance(statistic, Mean) else statistic.__name__
+    said = (score.metric, named, score.unit, score.span, score.higher_is_better)
+    return hashlib.sha256("\n".join([str(said), *code]).encode()).hexdigest()
 
 
 def exam_digest(exam: pd.DataFrame) -> str:
@@ -76,7 +75,7 @@ def compare(ours: pd.DataFrame, theirs: pd.DataFrame, score: Score) -> Differenc
     def gain(weights: np.ndarray) -> float:
         return sign * (score.statistic(ours, weights) - score.statistic(theirs, weights))
 
-    return resampled_difference(gain, units, score.span)
+    return statistic_difference(gain, units, score.span)
 
 
 def paired_difference(
@@ -116,16 +115,14 @@ def paired_difference(
     return Difference(mean, mean - half, mean + half, count)
 
 
-def resampled_difference(
+def statistic_difference(
     gain: Callable[[np.ndarray], float], units: np.ndarray, span: float = 1.0
 ) -> Difference:
-    """Compare by any statistic: a paired bootstrap that resamples whole units.
+    """Compare by any statistic, as `paired_difference` does by a mean.
 
-    The interval is Student's with a degree of freedom less than units, from the bootstrap's
-    standard error (Efron and Tibshirani 1993, chapter 12), since percentiles are too narrow where
-    units are few. Where no resample differs, chance may have kept away the unit that does: then it
-    is what n units without an exception leave open, 3 / n of the span (Hanley and Lippman-Hand
-    1983).
+    Each unit is left out in turn, and what that changes is its share of the statistic: a
+    pseudo-value, with which the units are compared as with means (jackknife; Tukey 1958; Efron and
+    Tibshirani 1993, chapter 11). Many units are dealt into blocks that are left out as one.
 
     Args:
         gain: weight of each example -> how much better the first model is.
@@ -135,18 +132,13 @@ def resampled_difference(
     Returns:
         The difference; without an interval if there is one unit only, or a statistic is NaN.
     """
-    from scipy.stats import t  # slow to import
-
     member, names = pd.factorize(units, use_na_sentinel=False)
-    count = len(names)
-    mean = float(gain(np.ones(len(units))))
-    if count < 2 or np.isnan(mean):
-        return Difference(mean, np.nan, np.nan, count)
-    chance = np.random.default_rng(0)
-    drawn = []
-    for _ in range(RESAMPLES):
-        times = np.bincount(chance.integers(count, size=count), minlength=count)
-        drawn.append(gain(times[member].astype(np.float64)))
-    error = float(np.nanstd(drawn, ddof=1)) * np.sqrt(count / (count - 1))
-    half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error or 3 / count * span
-    return Difference(mean, mean - half, mean + half, count)
+    whole = float(gain(np.ones(len(units))))
+    if len(names) < 2:
+        return Difference(whole, np.nan, np.nan, len(names))
+    blocks = min(len(names), BLOCKS)
+    block = np.random.default_rng(0).permutation(len(names))[member] % blocks
+    without = np.array([gain((block != it).astype(np.float64)) for it in range(blocks)])
+    shares = blocks * whole - (blocks - 1) * without
+    found = paired_difference(shares, np.zeros(blocks), np.arange(blocks), span)
+    return found._replace(units=len(names))
