@@ -19,7 +19,7 @@ from hardware import describe_hardware
 from penstock.evaluation.comparison import paired_difference
 from penstock.project.workspace import Workspace
 from penstock.settings.explanation import default_params
-from penstock.stages.register import decide
+from penstock.stages.decision import decide
 
 TOLERANCE = 0.005
 RESAMPLES = 200

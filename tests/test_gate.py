@@ -15,7 +15,8 @@ from penstock.evaluation.comparison import exam_digest, score_digest
 from penstock.pipelines.mnist import predict
 from penstock.project.workspace import Workspace
 from penstock.settings.file import parse_section
-from penstock.stages.register import decide, move_aliases
+from penstock.stages.decision import decide
+from penstock.stages.register import move_aliases
 from penstock.tracking import registry, trust
 from penstock.tracking.store import connect
 from projects import finish_once, read

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from penstock.datasets.rejections import summarize
 from penstock.pipeline import Expectation
 from penstock.settings.explanation import default_params
-from penstock.stages.validate import _outward, advise, check, explain
+from penstock.stages.advice import _outward, advise, explain
+from penstock.stages.validate import check
 
 FRAME = pd.DataFrame(
     {"id": ["a", "b", "c", "d"], "label": [0, 1, 2, 99], "width": [28, 28, 28, 30]}

@@ -270,6 +270,11 @@ class Dataset:
         column = pd.read_parquet(self.folder / "index.parquet", columns=["split"])["split"]
         return np.flatnonzero(column.isin(splits))
 
+    def column_names(self) -> list[str]:
+        """The columns of the index; none is read."""
+        names: list[str] = pq.read_schema(self.folder / "index.parquet").names
+        return names
+
     def columns(self, *names: str) -> dict[str, np.ndarray]:
         """Columns of the index as arrays; nothing else of it is read."""
         table = pd.read_parquet(self.folder / "index.parquet", columns=list(names))

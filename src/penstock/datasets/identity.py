@@ -5,6 +5,7 @@ import pandas as pd
 
 from .dataset import Dataset
 
+FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd: which hash is the first makes a difference
 KEPT = 2**16  # hashes that a sketch has at most: 512 KB
 
 
@@ -15,14 +16,15 @@ def identities(dataset: Dataset, *splits: str) -> np.ndarray:
         uint64, shape (examples,): the start of the digest of their content; or a hash of the ids
         that they name, a user's and an item's say. Nothing if there is neither.
     """
-    index = dataset.index.iloc[dataset.rows(*splits)]
-    if "sha256" in index:
-        return np.array([int(digest[:16], 16) for digest in index["sha256"]], np.uint64)
-    named = [it for it in index if f"{it}s" in dataset.info["tables"]]
-    found = np.zeros(len(index) if named else 0, np.uint64)
+    rows, there = dataset.rows(*splits), dataset.column_names()
+    if "sha256" in there:
+        digests = dataset.columns("sha256")["sha256"][rows]
+        return np.array([int(digest[:16], 16) for digest in digests], np.uint64)
+    named = [it for it in there if f"{it}s" in dataset.info["tables"]]
+    found = np.zeros(len(rows) if named else 0, np.uint64)
     for column in named:
         ids = pd.util.hash_array(dataset.table(f"{column}s")["id"].to_numpy(dtype=object))
-        found = found * np.uint64(0x9E3779B97F4A7C15) ^ ids[index[column].to_numpy()]
+        found = found * FACTOR ^ ids[dataset.columns(column)[column][rows]]
     return found
 
 

@@ -235,7 +235,7 @@ class Episodes:
         return self
 
 
-def labelled(dataset: "Dataset", array: str, splits: tuple[str, ...]) -> Rows:
+def labelled_rows(dataset: "Dataset", array: str, splits: tuple[str, ...]) -> Rows:
     """Examples that have a label: a batch is `inputs`, rows of an array, and `label`, (batch,)."""
     arrays = {"inputs": dataset.array(array), "label": dataset.index["label"].to_numpy()}
     return Rows(arrays, dataset.rows(*splits))

@@ -48,6 +48,7 @@ NOT_COUNTED = {
     "project.workspace": "where files lie",
     "settings.explanation": "explains settings",
     "settings.file": "reads params.yaml, whose values DVC compares",
+    "stages.advice": "says what failed, and what to do",
     "stages.report": "report.html is no output",
 }
 # Packages and modules that change outputs of some stages only.

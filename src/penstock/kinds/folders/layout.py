@@ -62,6 +62,8 @@ def published_splitter(files: dict[str, str], test: float, validation: float) ->
         test: share of the groups of train, if there is no test split.
         validation: likewise.
     """
+    there = sorted(set(files.values()))
+    print(f"  the source has splits of its own, which are kept: {', '.join(there)}")
     missing = {"test": test, "validation": validation}
     missing = {split: it for split, it in missing.items() if split not in files.values()}
     for split, share in missing.items():

@@ -6,7 +6,7 @@ from torch import nn
 
 from ...datasets.dataset import Dataset
 from ...learning.classifier import Classifier
-from ...learning.sources import Rows, labelled
+from ...learning.sources import Rows, labelled_rows
 from .augmentation import RandomShift
 
 if TYPE_CHECKING:
@@ -20,4 +20,4 @@ def learner(network: nn.Module, params: "Params", dataset: Dataset) -> Classifie
 
 def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
     """A batch is `inputs`, uint8 (batch, 28, 28), and `label`, (batch,)."""
-    return labelled(dataset, "images", splits)
+    return labelled_rows(dataset, "images", splits)

@@ -7,7 +7,7 @@ from torch import nn
 
 from ...datasets.dataset import Dataset
 from ...learning.classifier import Classifier
-from ...learning.sources import Rows, labelled
+from ...learning.sources import Rows, labelled_rows
 from .augmentation import RandomAffine, StainJitter
 
 if TYPE_CHECKING:
@@ -40,4 +40,4 @@ def _class_weights(dataset: Dataset, rows: np.ndarray) -> list[float]:
 
 def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
     """A batch is `inputs`, uint8 (batch, side, side, 3), and `label`, (batch,)."""
-    return labelled(dataset, "images", splits)
+    return labelled_rows(dataset, "images", splits)

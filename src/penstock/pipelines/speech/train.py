@@ -7,7 +7,7 @@ from torch import nn
 
 from ...datasets.dataset import Dataset
 from ...learning.classifier import Classifier
-from ...learning.sources import Rows, labelled
+from ...learning.sources import Rows, labelled_rows
 from .augmentation import RandomGain, RandomNoise, RandomResample, RandomWarp, SpecAugment
 
 if TYPE_CHECKING:
@@ -47,4 +47,4 @@ def learner(network: "KeywordNetwork", params: "Params", dataset: Dataset) -> Ke
 
 def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
     """A batch is `inputs`, int16 (batch, samples), and `label`, (batch,)."""
-    return labelled(dataset, "waveforms", splits)
+    return labelled_rows(dataset, "waveforms", splits)
