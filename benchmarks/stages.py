@@ -28,7 +28,7 @@ WORK = {
     "validate": ("penstock.stages.validate", "check"),
     "train": ("penstock.stages.train", "fit"),
     "evaluate": ("penstock.pipelines.mnist.evaluate", "evaluate"),
-    "register": ("penstock.stages.register", "_prove"),
+    "register": ("penstock.stages.register", "prove"),
 }
 
 CHILD = """

@@ -1,10 +1,12 @@
-"""What it costs, on a busy machine, that idle threads spin: training with and without, in pairs.
+"""What it costs on a busy machine that waiting threads spin: training in three ways, side by side.
 
-OpenMP's threads may wait for work by spinning, which takes a core from whoever is to give them
-that. Penstock sets OMP_WAIT_POLICY=PASSIVE before PyTorch is loaded. Here each pair trains the
-network of mnist for some steps both ways, beside as many busy loops as there are cores and alone.
+GNU's OpenMP, which PyTorch has on Linux, lets a thread that waits for work turn in a loop for a
+while and then sleep. On a busy machine that takes a core from the thread that is waited for. Here
+each round trains the network of mnist for some steps by the library's default, by what Penstock
+sets before PyTorch is loaded (GOMP_SPINCOUNT), and with threads that sleep at once
+(OMP_WAIT_POLICY), beside as many busy loops as there are cores and alone.
 
-    python benchmarks/waiting.py [--pairs 5]
+    python benchmarks/waiting.py [--rounds 5]
 """
 
 import argparse
@@ -17,10 +19,17 @@ from contextlib import contextmanager
 
 from hardware import describe_hardware
 
+SWITCHES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+WAYS = {
+    "default": {},
+    "as Penstock sets it": {"GOMP_SPINCOUNT": "5000"},
+    "asleep at once": {"OMP_WAIT_POLICY": "PASSIVE"},
+}
 BUSY = "while True: pass"
 TRAIN = """
 import time
 import torch
+torch.ones(2**20).sum()  # OpenMP reads its settings now
 from penstock.pipelines.mnist.network import network
 from penstock.pipelines.mnist.params import CNN
 torch.set_num_threads(2)
@@ -39,18 +48,20 @@ print(time.perf_counter() - started)
 
 
 def main() -> None:
-    """Print the ratio of seconds, as it is by default to sleeping, of each pair."""
+    """Print how long the other ways take, in seconds per second of the default, for each round."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=5)
-    pairs = parser.parse_args().pairs
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
     print(describe_hardware())
     for title, loops in (("alone", 0), ("beside busy loops", os.cpu_count() or 1)):
         with busy(loops):
-            ratios = [seconds(None) / seconds("PASSIVE") for _ in range(pairs)]
-        shown = ", ".join(f"{it:.2f}" for it in ratios)
-        print(
-            f"{title}: by default it takes {statistics.median(ratios):.2f} times as long ({shown})"
-        )
+            taken = [{way: seconds(it) for way, it in WAYS.items()} for _ in range(rounds)]
+        for way in list(WAYS)[1:]:
+            ratios = [it[way] / it["default"] for it in taken]
+            print(
+                f"{title}, {way}: {statistics.median(ratios):.2f} times as long as by default "
+                f"({', '.join(f'{it:.2f}' for it in ratios)})"
+            )
 
 
 @contextmanager
@@ -65,15 +76,15 @@ def busy(loops: int) -> Iterator[None]:
             process.wait()
 
 
-def seconds(policy: str | None) -> float:
-    """Train in a process of its own, whose threads wait by a policy; by OpenMP's default if None.
+def seconds(way: dict[str, str]) -> float:
+    """Train in a process of its own, whose threads wait as `way` says.
 
-    PyTorch is loaded there before Penstock, which would set one.
+    PyTorch is loaded there before Penstock, which would set one of these.
     """
-    environment = {name: it for name, it in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    others = {name: it for name, it in os.environ.items() if name not in SWITCHES}
     done = subprocess.run(
         [sys.executable, "-c", TRAIN],
-        env={**environment, **({"OMP_WAIT_POLICY": policy} if policy else {})},
+        env={**others, **way},
         capture_output=True,
         text=True,
         check=True,

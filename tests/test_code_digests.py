@@ -154,7 +154,7 @@ def test_the_build_of_a_library_does_not_count(touched):
 def test_what_is_no_python_is_named(fresh):
     file = fresh.root / "src" / "penstock" / "learning" / "device.py"
     file.write_text("def broken(:\n")
-    done = fresh.run("penstock", "code", "mnist", check=False)
+    done = fresh.run("penstock", "inputs", "mnist", check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"penstock: error: {file}:1: not valid Python: def broken(:")
 
@@ -162,7 +162,7 @@ def test_what_is_no_python_is_named(fresh):
 def test_a_module_that_is_missing_is_named(fresh):
     file = fresh.root / "src" / "penstock" / "pipelines" / "mnist" / "train.py"
     file.unlink()
-    done = fresh.run("penstock", "code", "mnist", check=False)
+    done = fresh.run("penstock", "inputs", "mnist", check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"penstock: error: {file}: not there")
 
@@ -219,7 +219,9 @@ def test_every_stage_depends_on_its_entry():
     for file, folder in (("dvc.yaml", "data/"), ("data/dvc.yaml", "")):
         stages = YAML(typ="safe").load(ROOT / file)["stages"]
         for stage in STAGE_MODULES.keys() & stages.keys():
-            assert {f"{folder}${{key}}/code.yaml": [stage]} in stages[stage]["do"]["params"]
+            (params,) = stages[stage]["do"]["params"]
+            named = params[f"{folder}${{key}}/inputs.json"]
+            assert f"code.{stage}" in named
             deps = stages[stage]["do"].get("deps", [])
             assert not any("src/" in it or "constraints" in it for it in deps), "that says it all"
 
@@ -243,12 +245,12 @@ def test_dvc_runs_again_what_an_edit_touches_and_no_more(project):
     edit(project, f"{source}stages/train.py", "import json\n", "import json  # a comment\n")
     edit(project, "constraints.txt", "prefect==", "prefect==1")
     assert stale(project) == []
-    assert ran(project) == ["code"]
-    (project.root / "data" / "mnist" / "code.yaml").unlink()
+    assert ran(project) == ["inputs"]
+    (project.root / "data" / "mnist" / "inputs.json").unlink()
     assert stale(project) == [], "it will be the same"
     edit(project, f"{source}evaluation/exhibits.py", "DPI = 130", "DPI = 120")
     assert stale(project) == ["evaluate"]
-    assert ran(project) == ["code", "evaluate"]
+    assert ran(project) == ["inputs", "evaluate"]
     assert stale(project) == []
     edit(project, f"{source}evaluation/exhibits.py", "DPI = 120", "DPI = 125")
     said = project.run("penstock", "run", "mnist").stdout
@@ -268,7 +270,7 @@ print(fingerprint(Path.cwd(), step))
 
 @pytest.mark.pipeline
 def test_what_failed_is_tried_again_when_its_code_is_mended(project):
-    """By code as it is, also before `code` has run: no schedule runs it while nothing is stale."""
+    """By code as it is, also before `inputs` has run: no schedule runs it until then."""
     before = project.python(INPUTS)
     edit(project, "src/penstock/evaluation/exhibits.py", "DPI = 130", "DPI = 120")
     assert project.python(INPUTS) == before
@@ -286,7 +288,7 @@ def test_an_edit_while_one_pipeline_trains_holds_up_no_other(tmp_path):
         sample = "src/penstock/pipelines/ratings/sample.py"
         edit(project, sample, "def sample(", "MORE = 1\n\n\ndef sample(")
         said = project.run("dvc", "repro", "data/dvc.yaml:sample@ratings").stdout
-        assert "Running stage 'code@ratings'" in said
+        assert "Running stage 'inputs@ratings'" in said
         assert training.poll() is None
     finally:
         training.terminate()

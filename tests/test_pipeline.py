@@ -481,8 +481,8 @@ def test_a_registration_that_fails_keeps_the_receipt(project):
     before = read(project, "receipt.json")
     stage = project.root / "src" / "penstock" / "stages" / "proof.py"
     stage.write_text(stage.read_text().replace("TOLERANCE = 1e-4", "TOLERANCE = 1 / 0"))
-    project.run("penstock", "code", "mnist")
-    project.run("dvc", "commit", "-f", "code@mnist", "register@mnist")
+    project.run("penstock", "inputs", "mnist")
+    project.run("dvc", "commit", "-f", "inputs@mnist", "register@mnist")
     done = project.run("penstock", "run", "mnist", check=False)
     assert done.returncode == 1
     assert "registering again" in done.stdout

@@ -88,7 +88,7 @@ def _check_force(prefect, webhook):
     state = prefect.finished(run)
     assert state["type"] == "COMPLETED", state
     rows = {row["stage"]: row for row in prefect.table("mnist-stages")}
-    assert rows.pop("code")["state"] == "up to date"
+    assert rows.pop("inputs")["state"] == "up to date"
     assert rows.pop("sample")["state"] == "up to date"
     assert list(rows) == ["ingest", "validate", "train", "evaluate", "register"]
     assert {row["state"] for row in rows.values()} == {"ran"}

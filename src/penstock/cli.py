@@ -219,12 +219,12 @@ def _rows_table(rows: list[dict[str, Any]]) -> Any:
 
 
 @app.command(rich_help_panel="Stages")
-def code(name: Pipeline) -> None:
-    """Write a digest of the code that each stage runs: what DVC finds changed code by."""
+def inputs(name: Pipeline) -> None:
+    """Write settings and a digest of each stage's code: what DVC finds changes of these by."""
     with _open(name).exclusive() as workspace:
-        from .running.code_digests import write_digests
+        from .running.inputs import write_inputs
 
-        write_digests(workspace)
+        write_inputs(workspace)
 
 
 @app.command(rich_help_panel="Stages")

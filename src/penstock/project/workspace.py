@@ -14,7 +14,7 @@ from ..messages.errors import PenstockError
 from ..settings.file import PARAMS_FILE, load_params
 from ..settings.sections import PipelineParams
 
-CODE_FILE = "code.yaml"
+INPUTS_FILE = "inputs.json"
 WAIT = 30  # seconds for a process that is being ended to leave the folder
 
 
@@ -64,9 +64,9 @@ class Workspace:
         return Path(os.path.normpath(self.root / self.params.source))
 
     @property
-    def code(self) -> Path:
-        """Digests of the code that each stage runs."""
-        return self.folder / CODE_FILE
+    def inputs(self) -> Path:
+        """Settings, and digests of the code that each stage runs."""
+        return self.folder / INPUTS_FILE
 
     @property
     def dataset(self) -> Path:

@@ -18,7 +18,6 @@ import grimp
 
 from ..messages.errors import PenstockError
 from ..project.imports import PACKAGE, import_graph
-from ..project.workspace import Workspace
 
 SOURCE = Path(__file__).parent.parent
 CONSTRAINTS = "constraints.txt"
@@ -56,17 +55,6 @@ COUNTED_FOR = {
     "tracking": ("register",),  # train and evaluate only log to it
     "pipeline": ("validate", "evaluate", "register"),  # the others only load modules by it
 }
-
-
-def write_digests(workspace: Workspace) -> None:
-    """Write the digests of a pipeline's stages to its code.yaml.
-
-    Raises:
-        PenstockError: a module is missing or is not Python.
-    """
-    digests = stage_digests(workspace.name, workspace.root)
-    with workspace.writing(workspace.code) as file:
-        file.write_text("".join(f'{stage}: "{it}"\n' for stage, it in digests.items()))
 
 
 def stage_digests(name: str, root: Path) -> dict[str, str]:

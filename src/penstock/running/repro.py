@@ -54,7 +54,7 @@ def make_source(workspace: Workspace) -> None:
     if workspace.source.exists():
         return
     for step in plan(workspace):
-        if step.stage in ("code", "sample", "download"):
+        if step.stage in ("inputs", "sample", "download"):
             reproduce(workspace.root, step)
 
 

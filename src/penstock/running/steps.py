@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import networkx
 from dvc.dependency.param import ParamsDependency
@@ -16,8 +17,8 @@ from dvc.stage import Stage
 
 from ..datasets.source import check_files, check_source
 from ..messages.errors import PenstockError, TemporaryError, is_temporary
-from ..project.workspace import CODE_FILE, Workspace
-from .code_digests import stage_digests
+from ..project.workspace import INPUTS_FILE, Workspace
+from .inputs import stage_inputs, value_at
 from .lockfiles import mend
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -29,7 +30,7 @@ class Step:
     """A stage of DVC on the way to a registered model.
 
     Attributes:
-        stage: `code`, `sample`, `download`, `ingest`, ... `register`.
+        stage: `inputs`, `sample`, `download`, `ingest`, ... `register`.
         address: what DVC knows it by.
         label: what a person sees: `train mnist`.
     """
@@ -63,7 +64,7 @@ def plan(workspace: Workspace) -> list[Step]:
 def list_stale(root: Path, steps: list[Step]) -> list[Step]:
     """Ask DVC which stages have to run, or may once those before them have.
 
-    Where the code has changed since `code` wrote its digests, it is judged by those it would write.
+    Where settings or code have changed since `inputs` wrote them, they count as they are now.
 
     Raises:
         PenstockError: DVC cannot tell, or a module is missing or is not Python.
@@ -71,9 +72,9 @@ def list_stale(root: Path, steps: list[Step]) -> list[Step]:
     with asking_dvc(root) as repo, repo.lock:
         stages = {it: _find(repo, it.address) for it in steps}
         stale = [it for it, stage in stages.items() if stage.changed()]
-        if code := next((it for it in stale if it.stage == "code"), None):
-            digests = stage_digests(code.address.rpartition("@")[2], root)
-            stale = [it for it, stage in stages.items() if _would_be_stale(stage, digests)]
+        if first := next((it for it in stale if it.stage == "inputs"), None):
+            inputs = stage_inputs(first.address.rpartition("@")[2], root)
+            stale = [it for it, stage in stages.items() if _would_be_stale(stage, inputs)]
         return stale
 
 
@@ -83,7 +84,7 @@ def survey(root: Path, names: list[str]) -> dict[str, list[Step] | PenstockError
     def ask(name: str) -> list[Step] | PenstockError:
         try:
             stale = list_stale(root, plan(Workspace.open(name, root)))
-            return [it for it in stale if it.stage != "code"]  # that alone makes nothing else stale
+            return [it for it in stale if it.stage != "inputs"]  # stale alone, it changes nothing
         except PenstockError as error:
             return error
 
@@ -99,11 +100,10 @@ def fingerprint(root: Path, step: Step) -> str:
     with asking_dvc(root) as repo, repo.lock:
         stage = _find(repo, step.address)
         stage.save_deps(allow_missing=True)
-        inputs = {str(it): it.hash_info.value for it in stage.deps}
-        if code := _code_of(stage):
-            digests = stage_digests(step.address.rpartition("@")[2], root)
-            inputs[str(code)] = {it: digests[it] for it in code.params}
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+        depends = {str(it): it.hash_info.value for it in stage.deps}
+        if own := _inputs_of(stage):
+            depends[str(own)] = _values(own, stage_inputs(step.address.rpartition("@")[2], root))
+    return hashlib.sha256(json.dumps(depends, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @contextmanager
@@ -149,24 +149,28 @@ def _find(repo: Repo, address: str) -> Stage:
     raise PenstockError(f"{file} has no stage {name}; put it back")
 
 
-def _would_be_stale(stage: Stage, digests: dict[str, str]) -> bool:
-    """Whether a stage will be stale once `code` has written these digests."""
-    code = _code_of(stage)
-    if code is None:
+def _would_be_stale(stage: Stage, inputs: dict[str, Any]) -> bool:
+    """Whether a stage will be stale once `inputs` has written these."""
+    own = _inputs_of(stage)
+    if own is None:
         return bool(stage.changed())
-    if code.hash_info.value != {it: digests[it] for it in code.params}:
+    if own.hash_info.value != _values(own, inputs):
         return True
-    stage.deps.remove(code)
+    stage.deps.remove(own)
     try:
         return bool(stage.changed())
     finally:
-        stage.deps.append(code)
+        stage.deps.append(own)
 
 
-def _code_of(stage: Stage) -> ParamsDependency | None:
-    """The dependency of a stage on its entry in code.yaml."""
+def _values(own: ParamsDependency, inputs: dict[str, Any]) -> dict[str, Any]:
+    return {it: value_at(inputs, it) for it in own.params}
+
+
+def _inputs_of(stage: Stage) -> ParamsDependency | None:
+    """The dependency of a stage on what it takes of inputs.json."""
     files = (it for it in stage.deps if isinstance(it, ParamsDependency))
-    return next((it for it in files if Path(it.fs_path).name == CODE_FILE), None)
+    return next((it for it in files if Path(it.fs_path).name == INPUTS_FILE), None)
 
 
 def _address(stage: Stage) -> str:
