@@ -66,8 +66,9 @@ def forget(folder: Path) -> None:
 
 
 def outputs(folder: Path) -> dict[str, str]:
-    """What DVC knows each output by."""
-    stages = YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+    """What DVC knows each output by; nothing if no stage has ended."""
+    lock = folder / "dvc.lock"
+    stages = YAML(typ="safe").load(lock)["stages"] if lock.exists() else {}
     return {
         out["path"]: out["md5"]
         for stage in stages.values()
@@ -106,8 +107,8 @@ def wrong(project: Project, expected: dict[str, str]) -> list[str]:
         running = database.execute("select count(*) from runs where status = 'RUNNING'")
         if count := running.fetchone()[0]:
             found.append(f"{count} runs RUNNING")
-    locks = json.loads((folder / ".dvc" / "tmp" / "rwlock").read_text() or "{}")
-    if any(locks.values()):
+    lock = folder / ".dvc" / "tmp" / "rwlock"
+    if lock.exists() and any(json.loads(lock.read_text() or "{}").values()):
         found.append("locks held in DVC")
     if alive := project.processes():
         found.append(f"{len(alive)} processes left")

@@ -269,7 +269,7 @@ def test_groups_stay_whole_and_missing_files_are_named(tmp_path, split):
         (b"", "line 1: no column file; found nothing"),
         (b"file,group\na,1\nb,\n", "line 3: no value in column group"),
         (b"file,group\na,1\nb\n", "line 3: no value in column group"),
-        (b"file,group\na,1\n./a,2\n", "line 3: ./a is in group 2, and in 1 above"),
+        (b"file,group\na,1\n./a,2\n", "line 3: a is in group 2, and in 1 above"),
         (b"file,group\n/etc/passwd,1\n", "line 2: file is /etc/passwd"),
         (b"file,group\n../a,1\n", r"line 2: file is \.\./a"),
         (b'file,group\n"a"b,1\n', "line 2: .*expected CSV"),
@@ -289,7 +289,8 @@ def test_the_column_of_groups_is_found_by_its_name_or_its_place(tmp_path):
         line = ",".join(values[name] for name in header.split(","))
         file.write_text(f"\ufeff{header}\n{line}\n", encoding="utf-8")
         assert read_groups(file) == {"a/b.png": expected}
-    assert read_groups(tmp_path / "none.csv") == {}
+    file.unlink()
+    assert read_groups(file) == {}
 
 
 @given(groups=st.lists(st.text(max_size=3), min_size=1))

@@ -210,7 +210,7 @@ REFUSED = {
         {"ratings.csv": "user_id,score_x\na,1\n"},
         "no column item_id; found user_id, score_x",
     ),
-    "wrong_delimiter": ({"ratings.csv": "user_id item_id rating\n1 2 3\n"}, "check the delimiter"),
+    "wrong_delimiter": ({"ratings.csv": "user_id/item_id/rating\n1/2/3\n"}, "check the delimiter"),
     "cut_gzip": (
         {"ratings.csv.gz": gzip.compress(HEADER.encode() * 999)[:-20]},
         "damaged or cut off",

@@ -58,6 +58,25 @@ def run(
 
 
 @app.command(rich_help_panel="Everything")
+def look(
+    name: Pipeline,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("-S", "--set", help="Another setting, source=my/folder say; repeatable."),
+    ] = None,
+) -> None:
+    """Show what would be read from the source, and what is doubtful; nothing is kept.
+
+    As which classes, in which splits and groups, with three examples each; what is rejected, and
+    which expectations are not met.
+    """
+    from .commands.look import look as show_source
+    from .project.workspace import find_root
+
+    show_source(name, find_root(), settings or [])
+
+
+@app.command(rich_help_panel="Everything")
 def crossval(
     name: Pipeline,
     folds: Annotated[

@@ -250,14 +250,19 @@ class Dataset:
         """What the index says of the examples of a split."""
         return self.index.iloc[self.rows(split)].reset_index(drop=True)
 
+    @property
+    def has_raw(self) -> bool:
+        """Whether the original files of test examples were kept."""
+        return RAW in self.info["tables"]
+
     def raw(self, ids: pd.Series) -> list[bytes]:
         """The original files of test examples.
 
         Raises:
             PenstockError: some were not kept.
         """
-        there = RAW in self.info["tables"]
-        kept = self.table(RAW).set_index("id")["content"] if there else pd.Series(dtype=object)
+        empty = pd.Series(dtype=object)
+        kept = self.table(RAW).set_index("id")["content"] if self.has_raw else empty
         if len(lacking := pd.Index(ids).difference(kept.index)):
             raise PenstockError(
                 f"{self.folder}: the original files of {len(lacking)} of {len(ids)} test examples "

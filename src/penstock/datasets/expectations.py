@@ -74,8 +74,15 @@ def grouped(
     yield Expectation(
         "classes",
         "expect_column_values_to_be_between",
+        {"column": "examples", "min_value": 1},
+        "no class is missing in a split; add files of it, or remove those there are",
+    )
+    yield Expectation(
+        "classes",
+        "expect_column_values_to_be_between",
         {"column": "share", "min_value": min_class_share},
-        "no class is missing or nearly so within a split; add files of it, or remove its folder",
+        "no class is nearly missing in a split: what is said of it will be uncertain",
+        severity="warning",
         setting="expectations.min_class_share",
     )
 

@@ -1,17 +1,16 @@
 """groups.csv: which files belong together, so that a patient never sits in two splits."""
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ...messages.errors import PenstockError, raise_if_temporary
+from ...messages.errors import PenstockError
 from .class_folders import ClassFolders
+from .listing import FILE, GROUP_COLUMNS, read_listing
 
-COLUMNS = ("group", "patient", "slide", "source_tile", "speaker")
-OTHERS = ("file", "label")
+GROUPS = "groups.csv"
+OTHERS = (FILE, "label", "split")
 STARTS = re.compile(r"[A-Za-z]+\d+(?=[^\d.])")
 
 
@@ -19,26 +18,19 @@ def read_groups(file: Path) -> dict[str, str]:
     """Read the group of each file that is listed; nothing if there is no groups.csv.
 
     Columns: `file`, relative to the folder of groups.csv, and one of `group`, `patient`, `slide`,
-    `source_tile`, `speaker`; failing those, the last column that is not `file` or `label`.
+    `source_tile`, `speaker`; failing those, the last that is not `file`, `label` or `split`.
 
     Raises:
         PenstockError: unreadable, a column or a value missing, a path that leads out of the
             folder, or one file in two groups.
     """
-    if not file.exists():
-        return {}
     groups: dict[str, str] = {}
-    for line, name, group in _rows(file):
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
+    for line, row in read_listing(file, _columns) if file.exists() else ():
+        name, group = row.values()
+        if groups.setdefault(name, group) != group:
             raise PenstockError(
-                f"{file}: line {line}: file is {name}; expected a path within {file.parent.name}/; "
-                "make it relative to that folder"
-            )
-        if groups.setdefault(path.as_posix(), group) != group:
-            raise PenstockError(
-                f"{file}: line {line}: {name} is in group {group}, and in "
-                f"{groups[path.as_posix()]} above; expected one group; keep the right line"
+                f"{file}: line {line}: {name} is in group {group}, and in {groups[name]} above; "
+                "expected one group; keep the right line"
             )
     return groups
 
@@ -50,7 +42,7 @@ def not_there(groups: dict[str, str], found: ClassFolders) -> Iterator[tuple[str
         yield name, "listed in groups.csv, not there"
 
 
-def check_complete(file: Path, groups: dict[str, str], files: list[str]) -> None:
+def check_complete(source: Path, groups: dict[str, str], files: list[str]) -> None:
     """Refuse a groups.csv that leaves files out: each would be a group of its own.
 
     Raises:
@@ -59,9 +51,9 @@ def check_complete(file: Path, groups: dict[str, str], files: list[str]) -> None
     lacking = [name for name in files if name not in groups]
     if groups and lacking:
         raise PenstockError(
-            f"{file}: leaves out {len(lacking):,} of {len(files):,} files, {lacking[0]} the first; "
-            "expected a group for each, or some of one patient may be in train and some in test; "
-            "add them, or set data.ungrouped: alone"
+            f"{source / GROUPS}: leaves out {len(lacking):,} of {len(files):,} files, "
+            f"{lacking[0]} the first; expected a group for each, or some of one patient may be in "
+            "train and some in test; add them, or set data.ungrouped: alone"
         )
 
 
@@ -84,49 +76,15 @@ def suggest_groups(files: list[str]) -> str:
     )
 
 
-def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
-    """Line number, file and group of each row."""
-    reader = csv.DictReader(io.StringIO(_text(file), newline=""), strict=True)
-    try:
-        column = _group_column(file, list(reader.fieldnames or []))
-        for row in reader:
-            for needed in ("file", column):
-                if not (row[needed] or "").strip():
-                    raise PenstockError(
-                        f"{file}: line {reader.line_num}: no value in column {needed}; "
-                        "expected a file and its group in each line; add it"
-                    )
-            yield reader.line_num, row["file"].strip(), row[column].strip()
-    except csv.Error as error:
-        raise PenstockError(
-            f"{file}: line {reader.reader.line_num}: {error}; expected CSV; mend it"
-        ) from None
-
-
-def _text(file: Path) -> str:
-    try:
-        content = file.read_bytes()
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise PenstockError(
-            f"{file}: line {line}: not UTF-8; expected a CSV file in UTF-8; save it as one"
-        ) from None
-    except OSError as error:
-        raise_if_temporary(error, file)
-        raise PenstockError(
-            f"{file}: cannot be read ({error.strerror}); expected a readable CSV file; "
-            "check its permissions"
-        ) from None
-
-
-def _group_column(file: Path, header: list[str]) -> str:
+def _columns(header: list[str]) -> tuple[str, ...]:
     others = [name for name in header if name not in OTHERS]
-    column = next((name for name in COLUMNS if name in header), others[-1] if others else None)
-    if "file" not in header or column is None:
-        missing = "group" if "file" in header else "file"
-        raise PenstockError(
-            f"{file}: line 1: no column {missing}; found {', '.join(header) or 'nothing'}; "
-            f"expected file and one of {', '.join(COLUMNS)}; add it"
+    column = next(
+        (name for name in GROUP_COLUMNS if name in header), others[-1] if others else None
+    )
+    if FILE not in header or column is None:
+        missing = "group" if FILE in header else FILE
+        raise ValueError(
+            f"no column {missing}; found {', '.join(header) or 'nothing'}; expected {FILE} and one "
+            f"of {', '.join(GROUP_COLUMNS)}"
         )
-    return column
+    return FILE, column

@@ -69,6 +69,20 @@ def _check_size(header: Header, least: int, most: int) -> None:
         raise ValueError(f"too small: {shown}; at least {least} pixels on each side")
 
 
+def as_eight_bits(image: Image.Image, depth: int = 16) -> Image.Image:
+    """Bring grey values of 16 bits to 8; other images stay as they are.
+
+    Args:
+        image: of any mode.
+        depth: bits that are used: what they can hold at most becomes white, and so does more.
+    """
+    if not image.mode.startswith("I;16"):
+        return image
+    most = 2**depth - 1
+    deep = np.minimum(np.asarray(image), most).astype(np.uint32)
+    return Image.fromarray(((deep * 255 + most // 2) // most).astype(np.uint8))
+
+
 def on_white(image: Image.Image) -> Image.Image:
     """Make white what is transparent."""
     if not image.has_transparency_data:

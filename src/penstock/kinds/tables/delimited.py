@@ -21,7 +21,7 @@ from .raw_files import RawFile
 
 BLOCK = 2**24  # bytes of text, or about as much of Parquet, held at a time
 FIRST = 2**16  # bytes in which the first line must end
-DELIMITERS = ("::", "\t", ",", ";", "|")
+DELIMITERS = ("::", "\t", ",", ";", "|")  # and a space, where none of these is there
 STAND_IN = "\x1f"  # for `::`, since Arrow takes delimiters of one byte only
 BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8: "utf-8-sig"}
 
@@ -78,6 +78,8 @@ def sniff(file: RawFile) -> Layout:
             "or UTF-16 with its mark), or .parquet; convert it, with iconv say"
         )
     delimiter = max(DELIMITERS, key=lambda it: (lines[0].count(it), -DELIMITERS.index(it)))
+    if delimiter not in lines[0]:
+        delimiter = " "
     return Layout(delimiter, _split(lines[0], delimiter), encoding)
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from ...kinds.images.decode import on_white, read_image
+from ...kinds.images.decode import as_eight_bits, on_white, read_image
 
 BOX = 20 / 28  # MNIST fits each digit into a box of this share, then centres its mass
 FAINT = 0.15  # of the strongest ink: less is taken for paper
@@ -25,7 +25,8 @@ def decode(content: bytes, side: int, fit: Fit) -> np.ndarray:
         ValueError: not an image, too large, or blank.
     """
     image, _ = read_image(content, MAX_PIXELS)
-    return fit_image(np.asarray(on_white(image).convert("L")), side, fit)
+    grey = on_white(as_eight_bits(image)).convert("L")
+    return fit_image(np.asarray(grey), side, fit)
 
 
 def fit_image(grey: np.ndarray, side: int, fit: Fit) -> np.ndarray:

@@ -1,31 +1,90 @@
-"""From MNIST's four IDX files to examples."""
+"""From MNIST's four IDX files, or grey images in class folders, to examples."""
 
 import hashlib
 import itertools
+import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from ...datasets.dataset import DatasetWriter
-from ...datasets.splits import hash_splits
+from ...datasets.splits import Splitter, hash_splits
+from ...kinds.folders.class_folders import usable_classes
+from ...kinds.folders.collector import Collector
+from ...kinds.folders.examples import Example, read_example
+from ...kinds.folders.labels import LABELS, find_classes
+from ...kinds.folders.layout import published_splitter, unwrap
 from ...messages.errors import PenstockError
-from .decode import fit_image
+from .decode import decode, fit_image
 from .idx import find_idx, read_idx
-from .params import Params
+from .params import Data, Params
 
+LARGEST = 2**28  # bytes of an image file
+TYPES = {
+    **dict.fromkeys(("label", "width", "height"), np.int16),
+    "mean": np.float32,
+}
 FILES = {"test": "t10k", "train": "train"}  # the test split first: an image in both stays there
 
 
 def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
-    """Read the official train and test files; hold out a validation split by content.
+    """Read IDX files, where there are any, else class folders.
 
     An image that was seen before, in the test split above all, is rejected: identical content
     never sits on both sides of a split.
+
+    Raises:
+        PenstockError: neither is there, or they are damaged or do not fit `data.classes`.
     """
     side, fit = params.data.image_size, params.data.fit
     writer.info = {"classes": params.data.classes, "image_size": [side, side], "fit": fit}
+    source = unwrap(source, (LABELS,))
+    if not source.is_dir() or any(source.glob("*ubyte*")):
+        _ingest_idx(source, writer, params)
+    else:
+        _ingest_folders(source, writer, params.data)
+
+
+def _ingest_folders(source: Path, writer: DatasetWriter, data: Data) -> None:
+    """Decode every file of every class; split as the publisher did, or by content."""
+    read = partial(read_example, decode=partial(_decode, data=data), largest=LARGEST)
+    found = find_classes(source, ignored=())
+    if not found.files:
+        find_idx(source, "train-images-idx3-ubyte")  # says what is expected
+    classes = usable_classes(source, found, read, "image")
+    if set(classes) != set(data.classes):
+        raise PenstockError(
+            f"{source}: the classes are {', '.join(classes)}; expected {', '.join(data.classes)}, "
+            f"as data.classes says; set data.classes: {json.dumps(classes)}"
+        )
+    for name, reason in found.rejected:
+        writer.reject(name, reason)
+    shares = {"test": data.test_share, "validation": data.validation_share}
+    shares["train"] = 1.0 - sum(shares.values())
+    split: Splitter = lambda rows: hash_splits(rows["sha256"], shares)  # noqa: E731
+    if found.splits:
+        split = published_splitter(found.splits, data.test_share, data.validation_share, "sha256")
+    class_of = found.classes_of_files()
+
+    def place(file: str, example: Example) -> dict[str, Any]:
+        return {"label": data.classes.index(class_of[file])}
+
+    collector = Collector(source, writer, "images", "image", TYPES, split)
+    collector.collect(found.all_files(), read, place)
+
+
+def _decode(content: bytes, data: Data) -> tuple[np.ndarray, dict[str, Any]]:
+    """Decode one file; what the index says of it."""
+    image = decode(content, data.image_size, data.fit)
+    return image, {name: values[0] for name, values in _measure(image[np.newaxis]).items()}
+
+
+def _ingest_idx(source: Path, writer: DatasetWriter, params: Params) -> None:
+    """Read the official train and test files; hold out a validation split by content."""
     held_out = params.data.validation_share
     seen: dict[str, str] = {}
     for split, prefix in FILES.items():
@@ -102,17 +161,24 @@ def _describe(
     split: str, images: np.ndarray, labels: np.ndarray, positions: np.ndarray
 ) -> pd.DataFrame:
     """A row of the index per image; brightness runs from 0 (black) to 1 (white)."""
-    flat = images.reshape(len(images), -1)
-    total = flat.sum(1, dtype=np.uint32)
     return pd.DataFrame(
         {
             "id": [_name(split, position) for position in positions],
             "split": split,
             "label": labels[positions].astype(np.int16),
-            "sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in flat],
-            "width": np.int16(images.shape[2]),
-            "height": np.int16(images.shape[1]),
-            "mean": (total / (255 * flat.shape[1])).astype(np.float32),
-            "blank": flat.min(1) == flat.max(1),
+            "sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
+            **_measure(images),
         }
     )
+
+
+def _measure(images: np.ndarray) -> dict[str, np.ndarray]:
+    """What the index says of the pixels of each image."""
+    flat = images.reshape(len(images), -1)
+    total = flat.sum(1, dtype=np.uint32)
+    return {
+        "width": np.full(len(images), images.shape[2], np.int16),
+        "height": np.full(len(images), images.shape[1], np.int16),
+        "mean": (total / (255 * flat.shape[1])).astype(np.float32),
+        "blank": flat.min(1) == flat.max(1),
+    }

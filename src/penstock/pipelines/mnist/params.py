@@ -27,14 +27,17 @@ class Data(Section):
     `resize` squeezes the whole image. Image files given to the model are fitted in the same way."""
     classes: Annotated[list[str], Field(min_length=2, max_length=256)] = DIGITS
     """Name of each label, in order: label 0 is the first. A label beyond the last is an error."""
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    """Share of class folders held out as test, by a hash of each image's content; IDX files and
+    folders of splits say themselves what is test."""
+    validation_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Share of the training files held out for validation, by a hash of each image's content."""
 
 
 class Expectations(Section):
     """Validate: limits the examples must keep to."""
 
-    min_examples: Count = 100
+    min_examples: Count = 20
     """Least examples in each split."""
     class_share: tuple[Share, Share] = Field(default=(0.05, 0.2), strict=False)
     """Least and largest share of a class within a split."""

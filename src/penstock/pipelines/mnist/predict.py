@@ -39,7 +39,12 @@ def predict(
 
 
 def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
-    """The examples of a split with the image files they would arrive as: IDX has no such files."""
+    """The examples of a split with the image files they were read from.
+
+    IDX has no such files: then with those they would arrive as.
+    """
+    examples = dataset.examples(split)
+    if dataset.has_raw:
+        return examples.assign(image=dataset.raw(examples["id"]))
     images = dataset.array("images")
-    files = [encode(images[row]) for row in dataset.rows(split)]
-    return dataset.examples(split).assign(image=files)
+    return examples.assign(image=[encode(images[row]) for row in dataset.rows(split)])

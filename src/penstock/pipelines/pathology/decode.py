@@ -5,14 +5,16 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...kinds.images.decode import Header, on_white, read_image
+from ...kinds.images.decode import Header, as_eight_bits, on_white, read_image
 
 BLANK = 1.0  # standard deviation of the liveliest channel, of 255, below which nothing is seen
 
 Fit = Literal["resize", "crop"]
 
 
-def decode(content: bytes, size: int, fit: Fit, min_side: int, max_pixels: int) -> np.ndarray:
+def decode(
+    content: bytes, size: int, fit: Fit, min_side: int, max_pixels: int, depth: int = 16
+) -> np.ndarray:
     """Decode one image file; an RGB image that has the size already keeps its pixels.
 
     Args:
@@ -21,6 +23,7 @@ def decode(content: bytes, size: int, fit: Fit, min_side: int, max_pixels: int) 
         fit: `resize` squeezes the whole image into it, `crop` cuts out the middle.
         min_side: least shorter side of the image; one of the size itself always passes.
         max_pixels: most pixels of the image, checked before they are decoded.
+        depth: bits that are used of a file with 16.
 
     Returns:
         uint8, shape (size, size, 3).
@@ -28,16 +31,16 @@ def decode(content: bytes, size: int, fit: Fit, min_side: int, max_pixels: int) 
     Raises:
         ValueError: not an image, damaged, too large, too small, or blank.
     """
-    return open_image(content, size, fit, min_side, max_pixels)[0]
+    return open_image(content, size, fit, min_side, max_pixels, depth)[0]
 
 
 def open_image(
-    content: bytes, size: int, fit: Fit, min_side: int, max_pixels: int
+    content: bytes, size: int, fit: Fit, min_side: int, max_pixels: int, depth: int = 16
 ) -> tuple[np.ndarray, Header]:
     """Decode as `decode` does, and say what the file's header says."""
     # Of a JPEG, twice the size leaves enough to scale down from.
     image, header = read_image(content, max_pixels, min(min_side, size), 2 * size)
-    image = _as_rgb(image)
+    image = _as_rgb(as_eight_bits(image, depth))
     if image.size != (size, size):
         image = _fit(image, size, fit)
     pixels = np.asarray(image)
@@ -48,9 +51,6 @@ def open_image(
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     """Bring any colours to 8-bit RGB; what is transparent becomes white."""
-    if image.mode.startswith("I;16"):
-        deep = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))  # 65535 becomes 255
     if image.mode in ("I", "F"):
         raise ValueError("32-bit values, of which none is known to be white; save it with 8 or 16")
     try:

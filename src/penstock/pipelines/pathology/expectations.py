@@ -10,15 +10,28 @@ from ...datasets.expectations import few_rejected, grouped, labelled
 from ...pipeline import Expectation
 from .params import FEW, NOT_CHOSEN, TOO_FEW, Params
 
+DARK = 1 / 15  # of white; 12 bits in 16 reach 1 / 16
+
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
 
 def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
-    """Derive what any labelled dataset has, and `chosen_by`: a row per class, of validation."""
+    """Derive what any labelled dataset has, and two more.
+
+    Returns:
+        `chosen_by`: a row per class, of validation. `deep`, one row if there are files of 16 bits:
+        examples, and the highest peak of them, 1 for white.
+    """
     made = profile.tables(dataset)
     classes = made["classes"]
-    return {**made, "chosen_by": classes[classes["split"] == "validation"].reset_index(drop=True)}
+    deep = dataset.index[dataset.index["mode"].str.startswith("I;16")]
+    found = pd.DataFrame({"examples": [len(deep)], "peak": [deep["peak"].max()]})
+    return {
+        **made,
+        "chosen_by": classes[classes["split"] == "validation"].reset_index(drop=True),
+        "deep": found if len(deep) else found[:0],
+    }
 
 
 def expectations(params: Params) -> Iterator[Expectation]:
@@ -55,6 +68,13 @@ def _images_are_fit(params: Params) -> Iterator[Expectation]:
             severity="warning",
             setting="expectations.max_unfit_share",
         )
+    yield Expectation(
+        "deep",
+        "expect_column_values_to_be_between",
+        {"column": "peak", "min_value": DARK},
+        "files of 16 bits use them: set data.depth to the bits that yours have, 12 is usual; or "
+        "they are nearly black",
+    )
     for channel in ("red", "green", "blue"):
         yield Expectation(
             "examples",

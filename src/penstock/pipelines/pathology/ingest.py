@@ -11,38 +11,39 @@ from scipy import ndimage
 
 from ...datasets.dataset import DatasetWriter
 from ...datasets.splits import group_splitter
-from ...kinds.folders.class_folders import list_class_folders, usable_classes
+from ...kinds.folders.class_folders import usable_classes
 from ...kinds.folders.collector import Collector
 from ...kinds.folders.examples import Example, read_example
 from ...kinds.folders.groups import (
+    GROUPS,
     check_complete,
     not_there,
     read_groups,
     suggest_groups,
 )
+from ...kinds.folders.labels import LABELS, find_classes
 from ...kinds.folders.layout import published_splitter, unwrap
 from ...messages.printable import printable
 from .decode import open_image
 from .params import Data, Params
 
-GROUPS = "groups.csv"
 BYTES_PER_PIXEL = 8  # RGBA of 16 bits; a larger file cannot be an image of max_pixels
 GREY = np.array([0.299, 0.587, 0.114], np.float32) / 255  # ITU-R BT.601, to a scale of 0 to 1
 TYPES = {
     "label": np.int16,
     **dict.fromkeys(("width", "height"), np.int32),
-    **dict.fromkeys(("red", "green", "blue", "brightness", "sharpness"), np.float32),
+    **dict.fromkeys(("red", "green", "blue", "brightness", "sharpness", "peak"), np.float32),
 }
 
 
 def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
-    """Decode every file of every class folder; split by group.
+    """Decode every file of every class; split by group.
 
     A group is what groups.csv says, else an image's own content. An image that was seen before
     is rejected, whatever its group.
 
     Raises:
-        PenstockError: fewer than two class folders with images, or a groups.csv that is damaged.
+        PenstockError: fewer than two classes with images, or a list that is damaged.
     """
     data = params.data
     read = partial(
@@ -50,17 +51,17 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         decode=partial(_decode, data=data),
         largest=BYTES_PER_PIXEL * data.max_pixels + 2**20,
     )
-    source = unwrap(source, (GROUPS,))
+    source = unwrap(source, (GROUPS, LABELS))
     Image.init()  # Pillow finds its readers once, before threads do
-    found = list_class_folders(source, ignored=(GROUPS,))
-    groups = read_groups(source / GROUPS)
+    found = find_classes(source, ignored=(GROUPS,))
+    groups = read_groups(source / GROUPS) or found.groups
     missing = list(not_there(groups, found))
     classes = usable_classes(source, found, read, "image")
     for name, reason in found.rejected + missing:
         writer.reject(name, reason)
     files, class_of = found.all_files(), found.classes_of_files()
     if data.ungrouped == "refuse":
-        check_complete(source / GROUPS, groups, files)
+        check_complete(source, groups, files)
     if not groups and (hint := suggest_groups(files)):
         print(printable(hint))
     # Before anything is decoded, a file that is in no group stands for its own content.
@@ -80,7 +81,9 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
 
 def _decode(content: bytes, data: Data) -> tuple[np.ndarray, dict[str, Any]]:
     """Decode one file; what the index says of it."""
-    image, header = open_image(content, data.image_size, data.fit, data.min_side, data.max_pixels)
+    image, header = open_image(
+        content, data.image_size, data.fit, data.min_side, data.max_pixels, data.depth
+    )
     red, green, blue = image.mean((0, 1)) / 255
     grey = image @ GREY
     return image, {
@@ -88,6 +91,7 @@ def _decode(content: bytes, data: Data) -> tuple[np.ndarray, dict[str, Any]]:
         **{"red": red, "green": green, "blue": blue},
         "brightness": grey.mean(),
         "sharpness": ndimage.laplace(grey).var(),
+        "peak": image.max() / 255,
     }
 
 
@@ -95,5 +99,5 @@ def _settings(data: Data) -> dict[str, Any]:
     """What predict needs to decode as ingest did."""
     return {
         "image_size": [data.image_size, data.image_size],
-        **{"fit": data.fit, "min_side": data.min_side, "max_pixels": data.max_pixels},
+        **{name: getattr(data, name) for name in ("fit", "min_side", "max_pixels", "depth")},
     }

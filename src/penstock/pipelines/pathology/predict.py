@@ -49,7 +49,7 @@ def _predict(
     network: nn.Module, contents: pd.Series, info: dict[str, Any], mapped: bool
 ) -> pd.DataFrame:
     size = info["image_size"][0]
-    settings = {key: info[key] for key in ("fit", "min_side", "max_pixels")}
+    settings = {key: info[key] for key in ("fit", "min_side", "max_pixels", "depth")}
     read = partial(decode, size=size, **settings)
     images, errors = decode_all(contents, read, (size, size, 3), np.uint8)
     probabilities = class_probabilities(network, images)

@@ -1,5 +1,6 @@
 """Which column of a table is user, item, rating or time: for ingest and predict alike."""
 
+import re
 from collections.abc import Iterator
 
 from ...kinds.tables.delimited import (
@@ -14,13 +15,19 @@ from ...kinds.tables.delimited import (
 from ...kinds.tables.raw_files import RawFile
 from ...messages.errors import PenstockError
 
+# What columns are called, in small letters and without what stands between words.
 ALIASES = {
-    "user": ("user_id", "userid", "user", "uid", "customer_id"),
-    "item": ("item_id", "video_id", "movie_id", "itemid", "videoid", "movieid", "item", "movie"),
-    "rating": ("rating", "score", "stars"),
-    "time": ("timestamp", "time", "date"),
+    "user": ("userid", "user", "uid", "customerid", "reviewerid", "memberid", "accountid"),
+    "item": (
+        *("itemid", "item", "movieid", "movie", "videoid", "bookid", "isbn", "asin", "productid"),
+        *("animeid", "artistid", "songid", "trackid", "gameid", "recipeid", "beerid", "jokeid"),
+        *("businessid", "profileid"),
+    ),
+    "rating": ("rating", "score", "stars", "overall", "bookrating", "userrating", "rate"),
+    "time": ("timestamp", "time", "date", "datetime", "unixreviewtime", "reviewtime", "ratingdate"),
     "reference": (),
 }
+BETWEEN = re.compile(r"[\s_.-]+")
 
 
 def match_columns(there: list[str], named: dict[str, str], file: str) -> dict[str, str]:
@@ -38,7 +45,7 @@ def match_columns(there: list[str], named: dict[str, str], file: str) -> dict[st
         if there.count(name) > 1:
             raise PenstockError(f"{file}: two columns named {name}; expected one; rename one")
     found: dict[str, str] = {}
-    small = {name.lower(): name for name in there}
+    small = {BETWEEN.sub("", name).lower(): name for name in there}
     for role, aliases in ALIASES.items():
         names = [named.get(role), *(small[alias] for alias in aliases if alias in small)]
         chosen = next((name for name in names if name in there), None)

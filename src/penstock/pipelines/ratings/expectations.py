@@ -86,14 +86,12 @@ def expectations(params: Params) -> Iterator[Expectation]:
             "expect_column_values_to_be_in_set",
             {"column": "rating", "value_set": steps},
             "ratings are multiples of expectations.step; set it to null if yours are not",
+            severity="warning",
             setting="expectations.step",
         )
-    yield _total(
-        "users", "there are users to tell apart", lowest=limits.min_users, setting="min_users"
-    )
-    yield _total(
-        "items", "there are items to choose from", lowest=limits.min_items, setting="min_items"
-    )
+    for name, least in (("users", limits.min_users), ("items", limits.min_items)):
+        meaning = f"there are {name} enough to tell apart"
+        yield _total(name, meaning, "warning", lowest=least, setting=f"min_{name}")
     yield from _there_is_something_to_learn(params)
     yield few_rejected("row", limits.max_rejected_share)
 

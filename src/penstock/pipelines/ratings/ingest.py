@@ -20,6 +20,14 @@ from .decode import Ids, decode_rows, read_numbers
 from .params import Data, Params
 
 KINDS = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet")
+MOST_COLUMNS = 8  # of a table without a header
+READERS = {  # of files that pandas can read, by the ends of their names
+    **dict.fromkeys((".json", ".jsonl"), "read_json(FILE, lines=True)"),
+    **dict.fromkeys((".xls", ".xlsx", ".ods"), "read_excel(FILE)"),
+    **dict.fromkeys((".h5", ".hdf5"), "read_hdf(FILE)"),
+    ".xml": "read_xml(FILE)",
+    ".feather": "read_feather(FILE)",
+}
 TITLES = ("movies", "items", "videos", "titles", "books")
 OTHERS = (*TITLES, "readme", "source", "license", "tags", "links", "users", "genome-scores")
 SPLITS = ("train", "validation", "test")
@@ -99,9 +107,17 @@ def _rating_files(files: list[RawFile], source: Path, data: Data) -> Iterator[tu
         there = ", ".join(file.name for file in found or files) or "nothing"
         raise PenstockError(
             f"{source}: {len(found)} tables that could be the ratings ({there}); expected one, "
-            f"{', '.join(KINDS)}, also as .gz or in a .zip; name it ratings.csv, say"
+            f"{', '.join(KINDS)}, also as .gz or in a .zip; {_remedy(files)}"
         )
     yield "", found[0]
+
+
+def _remedy(files: list[RawFile]) -> str:
+    """What to do where no table, or more than one, could be the ratings."""
+    for kind, reader in READERS.items():
+        if any(file.kind == kind for file in files):
+            return f"write {kind} as CSV with pandas: {reader}.to_csv('ratings.csv', index=False)"
+    return "name it ratings.csv, say"
 
 
 def _read(file: RawFile, part: int, table: Table, writer: DatasetWriter, data: Data) -> None:
@@ -141,6 +157,12 @@ def _open(file: RawFile, data: Data, reject: Reject) -> tuple[dict[str, str], It
     """
     layout, names = look(file)
     header = layout is None or not _is_data(names)
+    if len(names) > MOST_COLUMNS and (not header or len(names) > 10 * MOST_COLUMNS):
+        raise PenstockError(
+            f"{file.name}: {len(names)} columns; expected user, item, rating and time in a row for "
+            "each rating; if it is a matrix with a row for each user, turn it with pandas: "
+            "frame.melt(ignore_index=False).dropna()"
+        )
     if header:
         columns = find_columns(names, data, file, layout.delimiter if layout else "")
     else:

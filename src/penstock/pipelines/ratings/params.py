@@ -46,7 +46,7 @@ class Data(Section):
 class Expectations(Section):
     """Validate: limits the ratings must keep to."""
 
-    min_examples: Count = 100
+    min_examples: Count = 20
     """Least ratings in each split."""
     step: Positive | None = 0.5
     """Ratings are whole multiples of this; null allows any."""
@@ -64,7 +64,7 @@ class Expectations(Section):
     """Largest share of a single rating value: if all say the same there is nothing to learn."""
     max_duplicate_share: Share = 0.05
     """Largest share of rows that rate an item again that their user has rated."""
-    max_rejected_share: Share = 0.02
+    max_rejected_share: Share = 0.1
     """Largest share of rows that could not be taken, those rated again not counted."""
     years: tuple[int, int] = Field(default=(1990, 2100), strict=False)
     """First and last year a rating may be of, where there are times."""

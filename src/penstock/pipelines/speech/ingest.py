@@ -10,20 +10,23 @@ import pandas as pd
 
 from ...datasets.dataset import DatasetWriter
 from ...datasets.splits import Splitter, group_splitter, hash_splits
-from ...kinds.folders.class_folders import list_class_folders, usable_classes
+from ...kinds.folders.class_folders import usable_classes
 from ...kinds.folders.collector import Collector
 from ...kinds.folders.examples import Example, read_example
-from ...kinds.folders.groups import not_there, read_groups
+from ...kinds.folders.formats import LISTED
+from ...kinds.folders.groups import GROUPS, not_there, read_groups
+from ...kinds.folders.labels import LABELS, find_classes
 from ...kinds.folders.layout import published_splitter, unwrap
 from ...messages.errors import PenstockError, raise_if_temporary
+from ...messages.printable import printable
 from .decode import centre, open_recording
 from .params import RATE, Data, Params
 
-GROUPS = "groups.csv"
 LISTS = {"test": "testing_list.txt", "validation": "validation_list.txt"}
 NOISE = "_background_noise_"  # a folder of Speech Commands that is no word
 # Google's Speech Commands, then Free Spoken Digits.
 SPEAKERS = (r"(?P<speaker>.+)_nohash_\d+", r"[^_]+_(?P<speaker>.+)_\d+")
+TOLD = 3  # files whose speakers are shown
 LARGEST = 2**28  # bytes of a file
 TYPES = {
     "label": np.int16,
@@ -33,20 +36,20 @@ TYPES = {
 
 
 def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
-    """Decode every file of every word's folder; split by speaker unless told otherwise.
+    """Decode every file of every word; split by speaker unless told otherwise.
 
-    The speaker is what groups.csv says, else what `data.speaker` finds in the file's name; a file
-    without one is rejected. So is a recording that was seen before, whoever speaks.
+    The speaker is what groups.csv or labels.csv says, else what `data.speaker` finds in the file's
+    name; a file without one is rejected. So is a recording that was seen before, whoever speaks.
 
     Raises:
-        PenstockError: fewer than two folders with recordings, or a list that is not there or is
-            damaged.
+        PenstockError: fewer than two words with recordings, folders of speakers, or a list that is
+            not there or is damaged.
     """
     data = params.data
     read = partial(read_example, decode=partial(_decode, data=data), largest=LARGEST)
-    source = unwrap(source, (GROUPS, *LISTS.values()))
-    found = list_class_folders(source, ignored=(GROUPS, *LISTS.values()))
-    groups = read_groups(source / GROUPS)
+    source = unwrap(source, (GROUPS, LABELS, *LISTS.values()))
+    found = find_classes(source, ignored=(GROUPS, *LISTS.values()))
+    groups = read_groups(source / GROUPS) or found.groups
     missing = list(not_there(groups, found))
     noise = found.files.pop(NOISE, [])
     classes = usable_classes(source, found, read, "recording")
@@ -55,6 +58,8 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     writer.reject_all(noise, "background noise, no word")
     files, class_of = found.all_files(), found.classes_of_files()
     speakers = {file: groups.get(file, find_speaker(file, data.speaker)) for file in files}
+    _tell_speakers(speakers, groups)
+    _refuse_speakers_as_words(source, class_of, speakers)
     split = _splitter(source, data, speakers)
     if found.splits:
         split = published_splitter(found.splits, data.test_share, data.validation_share)
@@ -73,6 +78,30 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         "min_duration": data.min_duration,
         "max_duration": data.max_duration,
     }
+
+
+def _tell_speakers(speakers: dict[str, str | None], groups: dict[str, str]) -> None:
+    """Say by examples which speaker the pattern finds in names."""
+    named = [file for file in speakers if file not in groups and speakers[file] != ""][:TOLD]
+    told = [f"{printable(it)}: {printable(speakers[it] or 'none')}" for it in named]
+    if told:
+        print(f"  speakers by file names: {', '.join(told)}")
+
+
+def _refuse_speakers_as_words(
+    source: Path, class_of: dict[str, str], speakers: dict[str, str | None]
+) -> None:
+    """Stop where the folders are speakers, as AudioMNIST's are: they would be learned as words.
+
+    Raises:
+        PenstockError: most files lie in a folder that is named as their speaker.
+    """
+    theirs = [file for file, speaker in speakers.items() if speaker == class_of[file]]
+    if len(theirs) > len(speakers) / 2:
+        raise PenstockError(
+            f"{source}: the folders are speakers, not words: {theirs[0]} is of speaker "
+            f"{speakers[theirs[0]]}; sort the files into a folder per word, or {LISTED}"
+        )
 
 
 def find_speaker(file: str, pattern: str) -> str | None:

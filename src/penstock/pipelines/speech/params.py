@@ -91,7 +91,7 @@ class Expectations(Section):
     """Largest share of a recording's samples at full scale."""
     max_unfit_share: Share = 0.05
     """Largest share of recordings that are too quiet, clipped, cut short or of another rate."""
-    max_rejected_share: Share = 0.02
+    max_rejected_share: Share = 0.1
     """Largest share of files that could not be taken."""
 
 

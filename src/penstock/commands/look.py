@@ -1,0 +1,119 @@
+"""What a pipeline would read from its source: classes, splits, groups, and what is doubtful.
+
+The stage `ingest` reads it all, into a scratch folder that is gone afterwards.
+"""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from .. import pipeline
+from ..datasets.dataset import RAW, Dataset
+from ..datasets.profile import SPLITS
+from ..datasets.rejections import summarize
+from ..messages.printable import printable
+from ..messages.terminal import add_row, make_table, show
+from ..project.workspace import Workspace
+from ..running.overrides import overridden
+from ..running.repro import make_source
+
+SCRATCH = ".look"
+EXAMPLES = 3
+LEFT_OUT = ("split", "sha256", "group", "label")
+
+
+def look(name: str, root: Path, settings: list[str]) -> None:
+    """Read the source of a pipeline, and print what it would be; nothing is kept.
+
+    Args:
+        name: the pipeline.
+        root: the project.
+        settings: `section.key=value`, or `source=path`, as params.yaml would have it.
+
+    Raises:
+        PenstockError: the source is missing, cannot be read, or is not what the pipeline reads.
+    """
+    params = overridden(name, root, settings)
+    workspace = Workspace(root, name, params, root / "data" / name)
+    make_source(workspace)
+    scratch = workspace.folder / SCRATCH
+    with workspace.exclusive():
+        shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            _tell(replace(workspace, folder=scratch))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _tell(workspace: Workspace) -> None:
+    from ..stages.ingest import ingest  # these take seconds to import
+    from ..stages.validate import check
+
+    dataset = ingest(workspace)
+    labelled = "label" in dataset.column_names()
+    show(_classes(dataset) if labelled else _splits(dataset))
+    if "group" in dataset.column_names():
+        show(_groups(dataset))
+    for table in dataset.info["tables"]:
+        if table != RAW:
+            ids = dataset.table(table)["id"]
+            print(f"{table}: {len(ids):,}, such as {', '.join(map(printable, ids[:EXAMPLES]))}")
+    if len(dataset.rejected):
+        print(f"rejected: {summarize(dataset.rejected.itertuples(index=False, name=None))}")
+    module: pipeline.ExpectationsModule = pipeline.load(workspace.name, "expectations")
+    frames = module.tables(dataset)
+    _tell_doubts(check(list(module.expectations(workspace.params)), frames), frames, workspace)
+
+
+def _classes(dataset: Dataset) -> Table:
+    """A row per class: its examples in each split, and three of them."""
+    table = make_table("class", *SPLITS, "such as")
+    index = dataset.index
+    for label, name in enumerate(dataset.info["classes"]):
+        rows = index[index["label"] == label]
+        counts = [f"{(rows['split'] == split).sum():,}" for split in SPLITS]
+        add_row(table, name, *counts, ", ".join(rows["id"][:EXAMPLES]))
+    return table
+
+
+def _splits(dataset: Dataset) -> Table:
+    """A row per split: how many examples, and three of them with what the index says of each."""
+    table = make_table("split", "examples", "such as")
+    for split in SPLITS:
+        rows = dataset.examples(split)
+        shown = rows.drop(columns=[it for it in LEFT_OUT if it in rows])[:EXAMPLES]
+        add_row(table, split, f"{len(rows):,}", [_row(it) for it in shown.to_dict("records")])
+    return table
+
+
+def _row(row: dict[Any, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())
+
+
+def _groups(dataset: Dataset) -> Table:
+    """The three largest groups; of how many."""
+    groups = dataset.index.groupby("group")["id"]
+    counts = groups.size().sort_values(ascending=False, kind="stable")
+    table = make_table(f"largest of {len(counts):,} groups", "examples", "such as")
+    for name, count in counts[:EXAMPLES].items():
+        add_row(table, str(name), f"{count:,}", ", ".join(groups.get_group(name)[:EXAMPLES]))
+    return table
+
+
+def _tell_doubts(
+    results: list[dict[str, Any]], frames: dict[str, pd.DataFrame], workspace: Workspace
+) -> None:
+    from ..stages.advice import advise, explain
+
+    unmet = [it for it in results if not it["success"]]
+    for result in unmet:
+        told = advise(result, frames[result["table"]], workspace.params)
+        print(printable(f"doubtful: {explain(result)}{told}"))
+    if not unmet:
+        print(f"nothing doubtful: {len(results)} expectations met")
+    elif any(it["severity"] == "critical" for it in unmet):
+        print(f"`penstock run {workspace.name}` would stop at what is critical")

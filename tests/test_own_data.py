@@ -1,0 +1,68 @@
+"""The page on own data, to the letter: each tree in it is made, and read by its pipeline."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penstock import pipeline
+from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.pipelines.mnist.idx import write_idx
+from penstock.settings.explanation import default_params
+from test_public_layouts import content_of, put
+
+PAGE = (Path(__file__).parent.parent / "docs" / "own-data.md").read_text()
+LISTS = (".csv", ".data")
+
+
+def trees():
+    """Pipeline, the paths of each tree, and the content of its list, if it has one."""
+    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
+        name = re.match(r".*`(\w+)`\n", section)
+        blocks = re.findall(r"```(tree|csv)\n(.*?)```", section, re.DOTALL)
+        for (kind, text), (following, content) in pairwise([*blocks, ("", "")]):
+            if kind == "tree":
+                yield name[1], text.split(), content if following == "csv" else ""
+
+
+def write(root, path, content):
+    if path.endswith(LISTS):
+        put(root, path, content.encode())
+    elif "ubyte" in path:
+        (root / path).parent.mkdir(exist_ok=True)
+        count, rng = (60 if "train" in path else 20), np.random.default_rng(len(path))
+        shape = (count, 28, 28) if "images" in path else (count,)
+        write_idx(root / path, rng.integers(0, 10, shape))
+    else:
+        put(root, path, content_of(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "paths", "content"), [pytest.param(*it, id=f"{it[0]}-{it[1][0]}") for it in trees()]
+)
+def test_a_tree_is_read(name, paths, content, tmp_path):
+    for path in paths:
+        write(tmp_path, path, content)
+    params = default_params(name)
+    classes = sorted({it.split("/")[-2] for it in paths})
+    chosen = {"classes": classes} if name == "mnist" and len(classes) == 2 else {}
+    params = params.model_copy(update={"data": params.data.model_copy(update=chosen)})
+    (top,) = {path.split("/")[0] for path in paths}
+    with DatasetWriter(tmp_path / "dataset") as writer:
+        pipeline.load(name, "ingest").ingest(tmp_path / top, writer, params)
+    dataset = Dataset(tmp_path / "dataset")
+    assert not len(dataset.rejected)
+    examples = [path for path in paths if not path.endswith(LISTS) and "ubyte" not in path]
+    assert len(dataset.index) == (
+        len(examples) or 80 if "ubyte" in paths[0] else len(examples) or 2
+    )
+    if "patient" in content or "speaker" in content:
+        assert dataset.index["group"].nunique() == 2
+    if paths[0].startswith("download"):
+        assert list(dataset.info["splits"]) == ["test", "train", "validation"]
+
+
+def test_every_pipeline_is_on_the_page():
+    assert {name for name, *_ in trees()} == set(pipeline.names())
