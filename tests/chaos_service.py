@@ -75,15 +75,13 @@ def state_of(prefect: Prefect, run: str) -> str:
     return prefect.ask("GET", f"flow_runs/{run}")["state"]["type"]
 
 
-def wait_for_all(prefect: Prefect) -> float:
-    """Wait until no run is on its way; answer for how long."""
+def wait_for_all(prefect: Prefect, runs: list[str]) -> float:
+    """Wait until these runs have ended and no other is on its way; answer for how long."""
     began = time.perf_counter()
     going = {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}
-    due = {"type": {"any_": ["SCHEDULED"]}}
     while time.perf_counter() - began < PATIENCE:
-        left = prefect.find("flow_runs", flow_runs={"state": going})
-        left += prefect.find("flow_runs", flow_runs={"state": due, "tags": {"all_": ["chaos"]}})
-        if not left:
+        ended = all(state_of(prefect, run) in ENDS for run in runs)
+        if ended and not prefect.find("flow_runs", flow_runs={"state": going}):
             break
         time.sleep(0.5)
     return time.perf_counter() - began
@@ -123,7 +121,7 @@ def play(project, prefect, up, chance, seconds, expected, champion) -> dict[str,
     time.sleep(2)  # as systemd does before it starts a service again
     up()
     second = prefect.start(DEPLOYMENT, name=NAME)
-    waited = wait_for_all(prefect)
+    waited = wait_for_all(prefect, [first, second])
     problems = left_behind(project, prefect, expected, champion)
     if (state := state_of(prefect, second)) != "COMPLETED":
         problems.append(f"the second run: {state}")
