@@ -31,6 +31,7 @@ from penstock.pipelines.pathology.expectations import expectations, tables
 from penstock.pipelines.pathology.ingest import ingest
 from penstock.pipelines.pathology.params import Data, Expectations
 from penstock.pipelines.pathology.sample import sample
+from penstock.stages.validate import check
 
 SIZE = 32
 SHARES = {"test": 0.2, "validation": 0.1, "train": 0.7}
@@ -405,3 +406,27 @@ def test_the_sample_is_the_same_each_time_and_mean_colour_tells_nothing(tiles, t
     means = images.mean((1, 2))
     scores = cross_val_score(model, means, rows["label"], groups=rows["group"], cv=folds)
     assert scores.mean() < 0.6
+
+
+@pytest.mark.parametrize(("depth", "passes"), [(16, False), (12, True)])
+def test_12_bits_in_files_of_16_are_noticed_and_can_be_said(tmp_path, depth, passes):
+    source = tmp_path / "source"
+    for label, name in enumerate(("benign", "malignant")):
+        for number in range(6):
+            deep = pixels(100 * label + number)[..., 0].astype(np.uint16) * 16  # to 4,080
+            put(source, f"{name}/{number}.png", saved(Image.fromarray(deep)))
+    data = Data(image_size=SIZE, min_side=16, depth=depth)
+    with DatasetWriter(tmp_path / "dataset") as writer:
+        ingest(source, writer, SimpleNamespace(data=data))
+    dataset = Dataset(tmp_path / "dataset")
+    limits = SimpleNamespace(data=data, expectations=Expectations())
+    (found,) = check([it for it in expectations(limits) if it.table == "deep"], tables(dataset))
+    assert found["success"] == passes
+    assert found["severity"] == "critical"
+    assert "data.depth" in found["meaning"]
+    brightest = dataset.array("images").max()
+    assert brightest > 200 if passes else brightest < 17
+    row = dataset.index.iloc[0]
+    content = (source / row["id"]).read_bytes()
+    served = decode(content, SIZE, "resize", 16, 10**6, dataset.info["depth"])
+    assert (served == dataset.array("images")[0]).all(), "what is served is what was learned"
