@@ -21,9 +21,7 @@ install: $(VENV)/.installed  ## Make .venv with everything in it
 
 demo: install  ## Raw files to registered models, for every pipeline, on samples made here
 	@echo "Bringing every pipeline up to date: ingest, validate, train, evaluate, register"
-	@for name in $$(penstock names); do penstock run $$name || exit 1; done
-	@echo
-	@for name in $$(penstock names); do penstock runs $$name --count 5; done
+	@penstock run
 	@echo
 	@echo "Next:  make ui                               compare runs and see the registry in MLflow"
 	@echo "       data/NAME/report.html                 the reports: open them in a browser"

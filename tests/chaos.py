@@ -90,6 +90,8 @@ def choose_victim(project: Project, first: int, wanted: str) -> psutil.Process |
         for it, command in commands.items()
         if mark in command and ("penstock.running.runner" in command) == (wanted == "runner")
     ]
+    if wanted == "stage" and (forked := project.forked()):
+        return forked[-1]
     return chosen[-1] if chosen else None
 
 

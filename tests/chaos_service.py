@@ -58,6 +58,8 @@ def choose_victim(project: Project, wanted: str) -> psutil.Process | None:
     if not VICTIMS[wanted]:
         service = services.alive(project.root).get(wanted)
         return service.process() if service else None
+    if wanted == "stage" and (forked := project.forked()):
+        return forked[-1]
     for process in reversed(below(project)):
         try:
             command = " ".join(process.cmdline())

@@ -16,6 +16,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
+from penstock.project import warm
 from penstock.tracking.lineage import dvc_hash
 
 ROOT = Path(__file__).parent.parent
@@ -153,15 +154,21 @@ class Project:
         pytest.fail("".join(lines))
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that works in the project, by its environment."""
+        """Every process that works in the project, by its environment; if forked, by its folder."""
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("PYTHONPATH") == str(self.root / "src"):
-                    found.append(process)
+                named = process.environ().get("PYTHONPATH") == str(self.root / "src")
+                forked = warm.__file__ in process.cmdline() and process.cwd() == str(self.root)
             except psutil.Error:
                 continue
+            if named or forked:
+                found.append(process)
         return found
+
+    def forked(self) -> list[psutil.Process]:
+        """Every process of a stage that a server of a warm start has forked."""
+        return [it for it in self.processes() if _is_forked(it)]
 
     def gone_within(self, seconds: float) -> bool:
         """Whether all its processes end within so many seconds."""
@@ -169,6 +176,15 @@ class Project:
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.1)
         return not left
+
+
+def _is_forked(process: psutil.Process) -> bool:
+    """Whether a process is one that a server of a warm start has forked: it has the same name."""
+    try:
+        command = process.cmdline()
+        return warm.__file__ in command and command == psutil.Process(process.ppid()).cmdline()
+    except psutil.Error:
+        return False
 
 
 def finish_once(factory: pytest.TempPathFactory, name: str, **settings: object) -> Project:

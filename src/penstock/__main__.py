@@ -1,5 +1,19 @@
-"""`python -m penstock`: the command line."""
+"""The `penstock` command: forked from a server that has loaded the libraries, if there is one."""
 
-from .cli import main
+import sys
 
-main()
+from .project import warm
+
+
+def main() -> None:
+    """Run the command line, here or in a process that starts sooner."""
+    status = warm.run_forked(["module", "penstock.cli:main"], ["penstock", *sys.argv[1:]])
+    if status is not None:
+        warm.end_as(status)
+    from .cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

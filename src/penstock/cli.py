@@ -10,7 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from .messages.errors import TEMPORARY, PenstockError, TemporaryError, raise_if_temporary
-from .project.processes import INTERRUPTED, end_tidily_on_sigterm, end_with_parent, run_whole
+from .project.processes import (
+    INTERRUPTED,
+    PARENT,
+    end_tidily_on_sigterm,
+    end_with_parent,
+    run_whole,
+)
 
 app = typer.Typer(
     name="penstock",
@@ -20,12 +26,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Pipelines = Annotated[
+    list[str] | None,
+    typer.Argument(help="Pipelines, side by side if several; none named means all."),
+]
 Pipeline = Annotated[str, typer.Argument(help="Name of a pipeline, mnist say.", show_default=False)]
 
 
 @app.command(rich_help_panel="Everything")
 def run(
-    name: Pipeline,
+    names: Pipelines = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,23 +48,32 @@ def run(
 ) -> None:
     """Bring all five stages up to date through DVC, then the registry.
 
-    Runs only what is stale. The end compares the registry with what register last decided, and
-    restores it where it was lost.
+    Runs only what is stale; several pipelines side by side, with a table at the end. Each then
+    compares the registry with what register last decided, and restores it where it was lost.
 
     With -S, runs the plain stages in a scratch folder instead, with an MLflow run of their own:
     params.yaml, dvc.lock and the registry stay as they are.
     """
+    from .project.workspace import find_root
+
+    if to_registry and not settings:
+        raise PenstockError("--register goes with -S; without it every run registers")
+    root = find_root()
+    chosen = _chosen(names)
+    if settings and len(chosen) > 1:
+        raise PenstockError(f"-S goes with one pipeline; named are {', '.join(chosen)}; name one")
     if settings:
-        from .project.workspace import find_root
         from .running.overrides import run_overridden
 
-        run_overridden(name, find_root(), settings, to_registry)
-        return
-    if to_registry:
-        raise PenstockError("--register goes with -S; without it every run registers")
-    from .running.repro import run_pipeline
+        run_overridden(chosen[0], root, settings, to_registry)
+    elif len(chosen) > 1:
+        from .running.together import run_together
 
-    run_pipeline(_open(name))
+        run_together(chosen, root)
+    else:
+        from .running.repro import run_pipeline
+
+        run_pipeline(_open(chosen[0]))
 
 
 @app.command(rich_help_panel="Everything")
@@ -111,10 +130,7 @@ def crossval(
 
 @app.command(rich_help_panel="Everything")
 def flow(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="Pipelines, side by side if several; none named means all."),
-    ] = None,
+    names: Pipelines = None,
 ) -> None:
     """Do the same as a Prefect flow, a task for each stage; needs no server set up beforehand.
 
@@ -122,12 +138,9 @@ def flow(
     it starts a server for itself, which takes seconds.
     """
     from .project.workspace import find_root
-    from .settings.file import PARAMS_FILE, list_pipelines
 
     root = find_root()
-    names = names or list_pipelines(root / PARAMS_FILE)
-    for name in names:
-        _open(name)  # to say what is wrong with it at once
+    chosen = _chosen(names)
     os.chdir(root)
     from .supervision.pool import HEARTBEAT
     from .supervision.prefect_api import api_url
@@ -141,7 +154,7 @@ def flow(
         os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # not 20
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    raise typer.Exit(run_whole([sys.executable, "flows/here.py", *names]))
+    raise typer.Exit(run_whole([sys.executable, "flows/here.py", *chosen]))
 
 
 @app.command(rich_help_panel="Service")
@@ -487,6 +500,17 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, list) and not all(isinstance(it, str) for it in value)
 
 
+def _chosen(names: list[str] | None) -> list[str]:
+    """The pipelines that are named, each once, or all; what is wrong with one is said at once."""
+    from .project.workspace import find_root
+    from .settings.file import PARAMS_FILE, list_pipelines
+
+    chosen = list(dict.fromkeys(names or list_pipelines(find_root() / PARAMS_FILE)))
+    for name in chosen:
+        _open(name)
+    return chosen
+
+
 def _open(name: str) -> Any:
     from .project.workspace import Workspace
 
@@ -504,7 +528,7 @@ def _run_app() -> None:
 def main() -> None:
     """Run the command line; what a user can mend, or what may pass, is a line, not a traceback."""
     end_tidily_on_sigterm()
-    if "DVC_STAGE" in os.environ:
+    if "DVC_STAGE" in os.environ or PARENT in os.environ:
         end_with_parent()
     try:
         _run_app()

@@ -9,23 +9,12 @@ from contextlib import suppress
 
 import psutil
 
-PARENT = "PENSTOCK_PARENT"  # the process a stage belongs to, for its stages
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-INTERRUPTED = 130  # exit status after Ctrl-C, as a shell gives it
+from .warm import INTERRUPTED as INTERRUPTED
+from .warm import PARENT as PARENT
+from .warm import end_with_parent as end_with_parent
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 GRACE = 10.0  # seconds between asking a process to end and killing it, on a busy machine too
-
-
-def end_with_parent() -> None:
-    """Have the kernel send SIGTERM to this process when the one that started it dies.
-
-    Without it, a killed DVC or flow leaves its stage running. Linux only; nothing elsewhere.
-    """
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    parent = os.environ.get(PARENT)
-    if parent and not psutil.pid_exists(int(parent)):  # it died before the line above
-        sys.exit(f"penstock: process {parent}, which started this one, is gone")
 
 
 def end_tidily_on_sigterm() -> None:

@@ -44,6 +44,7 @@ NOT_COUNTED = {
     "messages.terminal": "tables on the terminal",
     "project.login": "who may use the servers",
     "project.processes": "how processes end",
+    "project.warm": "how they start",
     "project.workspace": "where files lie",
     "settings.explanation": "explains settings",
     "settings.file": "reads params.yaml, whose values DVC compares",

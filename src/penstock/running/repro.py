@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +14,11 @@ from dvc.stage.exceptions import StageCmdFailedError
 
 from ..messages.errors import TEMPORARY, KilledError, PenstockError, TemporaryError
 from ..messages.printable import printable
+from ..project import warm
 from ..project.processes import PARENT, end_children, was_interrupted
 from ..project.workspace import Workspace
 from ..tracking.glance import is_intact
-from .steps import Step, asking_dvc, plan, trouble
+from .steps import Step, asking_dvc, list_stale, plan, trouble
 from .turn import taking_turns
 
 State = Literal["up to date", "restored", "ran"]
@@ -32,7 +33,7 @@ def run_pipeline(workspace: Workspace) -> None:
     """
     with taking_turns(workspace):
         steps = plan(workspace)
-        with restoring(workspace):
+        with warm_start(list_stale(workspace.root, steps)), restoring(workspace):
             for step in steps:
                 state = reproduce(workspace.root, step)
                 if state != "ran":
@@ -43,6 +44,12 @@ def run_pipeline(workspace: Workspace) -> None:
                 reproduce(workspace.root, steps[-1], force=True)
         else:
             print(f"registry: {workspace.name} is as the receipt says")
+
+
+def warm_start(stale: list[Step]) -> AbstractContextManager[None]:
+    """A server to fork stages from, if more than one has to run that imports much."""
+    heavy = {it.stage for it in stale} & set(warm.HEAVY)
+    return warm.serving() if len(heavy) > 1 else nullcontext()
 
 
 def make_source(workspace: Workspace) -> None:

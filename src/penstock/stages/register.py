@@ -80,6 +80,7 @@ def _register(workspace: Workspace) -> dict[str, Any]:
         "weights_sha256": description["weights_sha256"],
         "bundle_sha256": bundle,
         "proof": {"examples": len(exam), "ties_flipped": ties},
+        "score": interface.score.metric,
         "metrics": metrics,
     }
     _tell(workspace, client, version, run_id, receipt)

@@ -1,6 +1,6 @@
 """Predict with a packaged model in a process of its own, where Penstock cannot be imported.
 
-Run as a file: `python -I fresh.py MODEL INPUTS.parquet PREDICTIONS.parquet`.
+Run as a file: `python -I warm.py fresh.py MODEL INPUTS.parquet PREDICTIONS.parquet`.
 """
 
 import ctypes
@@ -15,6 +15,7 @@ def main(model: str, inputs: str, predictions: str) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with who started this
     sys.modules["penstock"] = None  # type: ignore[assignment]  # the model must bring its own code
+    sys.dont_write_bytecode = True  # into the model's folder
     warnings.filterwarnings("ignore")
     import mlflow.pyfunc
     import pandas as pd

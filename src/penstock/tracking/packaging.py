@@ -20,6 +20,7 @@ from ..datasets.dataset import digest_files
 from ..learning.weights import DESCRIPTION, LEARNED, WEIGHTS
 from ..messages.errors import PenstockError
 from ..pipeline import Interface
+from ..project import warm
 from ..project.imports import PACKAGE, import_graph
 
 SOURCE = Path(__file__).parent.parent
@@ -129,7 +130,8 @@ def predict_fresh(model: Path | str, inputs: pd.DataFrame) -> pd.DataFrame:
         source, target = Path(temporary) / "inputs.parquet", Path(temporary) / "predictions.parquet"
         inputs.to_parquet(source, index=False)
         script = Path(__file__).parent / "fresh.py"
-        command = [sys.executable, "-IB", str(script), str(model), str(source), str(target)]
+        paths = [str(it) for it in (warm.__file__, script, model, source, target)]
+        command = [sys.executable, "-I", *paths]
         done = subprocess.run(command, cwd=temporary, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn import config_context
 from sklearn.metrics import (
     average_precision_score,
     precision_recall_curve,
@@ -135,7 +136,8 @@ def evaluate_detection(
         return numbers
 
     values = measure(np.ones(len(labels)))
-    intervals = group_intervals(measure, groups, resamples)
+    with config_context(assume_finite=True, skip_parameter_validation=True):  # as just seen
+        intervals = group_intervals(measure, groups, resamples)
     for name, (_, of) in shares.items():
         if values[name] in (0, 1):
             intervals[name] = share_without_exception(values[name], groups[of])
