@@ -29,7 +29,7 @@ demo: install  ## Raw files to registered models, for every pipeline, on samples
 	@echo "       penstock params mnist                 every setting, with its meaning"
 	@echo "       edit params.yaml, then dvc repro      only what is stale runs again"
 
-test: install lint  ## Lint, types, import walls and every test, two at a time
+test: install lint  ## Lint, types, import rules and every test, two at a time
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: install  ## ruff, mypy, import-linter: what pre-commit runs too

@@ -1,8 +1,8 @@
-"""Speech: how settings were chosen, what strangers get, and how fast it is.
+"""Speech: how settings were chosen, what unseen speakers get, and how fast it is.
 
-    python benchmarks/speech.py choose --source SPEECH_COMMANDS     # kinds, by strangers' words
+    python benchmarks/speech.py choose --source SPEECH_COMMANDS     # kinds, by unseen speakers
     python benchmarks/speech.py pairs --source SPOKEN_DIGITS        # augmentation, by two left out
-    python benchmarks/speech.py strangers --source SPOKEN_DIGITS    # one speaker left out, 3 seeds
+    python benchmarks/speech.py unseen --source SPOKEN_DIGITS    # one speaker left out, 3 seeds
     python benchmarks/speech.py known --source SPOKEN_DIGITS        # augmentation for known voices
     python benchmarks/speech.py takes --source SPOKEN_DIGITS        # recordings 0-4 of each as test
     python benchmarks/speech.py commands --source SPEECH_COMMANDS   # held-out speakers, 3 seeds
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    what = ["choose", "pairs", "known", "strangers", "takes", "commands"]
+    what = ["choose", "pairs", "known", "unseen", "takes", "commands"]
     parser.add_argument("what", choices=[*what, "frontend", "ingest", "train"])
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements")
@@ -138,7 +138,7 @@ def split_by(tested: np.ndarray) -> np.ndarray:
 
 
 def measure_choose(options: argparse.Namespace) -> None:
-    """Words of many strangers, after learning from six speakers; four times, six others each."""
+    """Words of many unseen speakers, after learning from six; four times, six others each."""
     by_utterance = PARAMS.model.model_copy(update={"normalise": "utterance"})
     kinds: dict[str, dict[str, Any]] = {
         "the defaults": {},
@@ -193,7 +193,7 @@ def few_speakers(dataset: Dataset, group: int) -> np.ndarray:
     return splits
 
 
-def measure_strangers(options: argparse.Namespace) -> None:
+def measure_unseen(options: argparse.Namespace) -> None:
     """Every speaker left out in turn: ours and the published recipe, three seeds each."""
     with ingested(options.source) as dataset:
         speakers = dataset.index["speaker"].to_numpy()
@@ -209,7 +209,7 @@ def measure_strangers(options: argparse.Namespace) -> None:
                     print(f"  {speaker}: {correct.mean():.4f}", flush=True)
                 means = [values[-1] for values in table.values()]
                 print(
-                    f"strangers, {name}, seed {number}: mean {np.mean(means):.4f}, worst "
+                    f"unseen speakers, {name}, seed {number}: mean {np.mean(means):.4f}, worst "
                     f"{min(means):.4f}; {time.perf_counter() - started:.0f} s for one pass",
                     flush=True,
                 )
@@ -219,8 +219,8 @@ def measure_strangers(options: argparse.Namespace) -> None:
             means = [float(np.mean(values)) for values in table.values()]
             low, high = mean_interval(np.array(means))
             print(
-                f"strangers, {name}: mean {np.mean(means):.4f} (95 % by speaker: {low:.3f} to "
-                f"{high:.3f}), worst {min(means):.4f}",
+                f"unseen speakers, {name}: mean {np.mean(means):.4f} (95 % by speaker: {low:.3f} "
+                f"to {high:.3f}), worst {min(means):.4f}",
                 flush=True,
             )
 

@@ -1,4 +1,4 @@
-"""Does a pipeline survive sudden death? Kill stage, DVC or flow at random moments, then run again.
+"""Does a pipeline survive killed processes? Kill stage, DVC or flow at any moment, then run again.
 
     python tests/chaos.py --rounds 20
     python tests/chaos.py --rounds 5 --ctrl-c    # press Ctrl-C instead

@@ -1,4 +1,4 @@
-"""Do scheduled runs survive sudden death? Kill stage, runner, flow, worker or server, then go on.
+"""Do scheduled runs survive a killed stage, runner, flow, worker or server?
 
     python tests/chaos_service.py --rounds 30
 

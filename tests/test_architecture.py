@@ -1,4 +1,4 @@
-"""The house keeps its shape: walls, relative imports, the contract."""
+"""The architecture keeps its shape: import rules, relative imports, the contract."""
 
 import ast
 import inspect

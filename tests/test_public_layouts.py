@@ -170,6 +170,25 @@ def test_images(layout, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("1.jpg,cats,p1\n1.jpg,dogs,p1", "line 3: 1.jpg is label dogs, patient p1, and label cats"),
+        (
+            "1.jpg,cats,p1\n1,cats,p2",
+            "line 3: 1 is label cats, patient p2, and label cats",
+        ),
+        ("1.jpg,cats", "line 2: no value in column patient"),
+        ("../1.jpg,cats,p1", "line 2: file is ../1.jpg; expected a path within source/"),
+    ],
+)
+def test_a_list_of_labels_that_has_no_one_meaning_is_refused_by_line(tmp_path, rows, words):
+    lay_out(tmp_path / "source", dict.fromkeys(FLAT))
+    (tmp_path / "source" / "labels.csv").write_text(f"file,label,patient\n{rows}\n")
+    with pytest.raises(PenstockError, match=words):
+        read_images(tmp_path / "source", tmp_path / "made")
+
+
+@pytest.mark.parametrize(
     "layout", ["torchvision ImageFolder", "Kaggle train/valid/test", "labels.csv"]
 )
 def test_small_grey_images_for_mnist(layout, tmp_path):

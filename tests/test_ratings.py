@@ -59,7 +59,7 @@ def test_the_report_shows_users_what_they_liked_and_what_is_recommended(folder):
 
 
 @pytest.mark.pipeline
-def test_predict_rates_pairs_recommends_to_users_and_flags_strangers(finished, tmp_path):
+def test_predict_rates_pairs_recommends_to_users_and_flags_unknown_users(finished, tmp_path):
     file = tmp_path / "questions.csv"
     file.write_text("user,item\nu0001,100\nu0001,\nnobody,100\nu0002,nothing\nnobody,\n")
     done = finished.run("penstock", "predict", "ratings", str(file), "-o", "count=5", "--json")
@@ -72,7 +72,7 @@ def test_predict_rates_pairs_recommends_to_users_and_flags_strangers(finished, t
     rated = set(items[index["item"][users[index["user"]].to_numpy() == "u0001"]])
     assert len(rows[1]["items"]) == len(rows[1]["titles"]) == 5
     assert not rated & set(rows[1]["items"])
-    assert rows[4]["items"], "a stranger is recommended what most people like"
+    assert rows[4]["items"], "an unknown user is recommended what most people like"
     assert rows[1]["rating"] is None
     file.write_text("MovieId,UserID\n100,u0001\n100,u0001,5\n100,\n,u0002\n")
     done = finished.run("penstock", "predict", "ratings", str(file), "--json", check=False)

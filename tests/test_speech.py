@@ -48,7 +48,7 @@ def folder(finished):
 
 
 @pytest.mark.pipeline
-def test_it_understands_strangers(folder):
+def test_it_understands_unseen_speakers(folder):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["test/accuracy"] > 0.6
     assert metrics["test/accuracy_low"] < metrics["test/accuracy"] < metrics["test/accuracy_high"]
@@ -194,7 +194,7 @@ def test_what_is_served_is_measured_too():
 
 @pytest.mark.real
 @pytest.mark.pipeline
-def test_strangers_are_understood_in_real_recordings(tmp_path):
+def test_unseen_speakers_are_understood_in_real_recordings(tmp_path):
     source = REAL / "speech-digits"
     if not source.is_dir():
         pytest.skip(f"real data: {source} is not here")

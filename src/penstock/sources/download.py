@@ -276,7 +276,7 @@ class _Transfer:
             passing = status in PASSING
             remedy = "try again later" if passing else "correct the URL in the catalogue"
             raise _Failed(f"{self.url} answers {status} {response.reason}", remedy, again=passing)
-        # Refused by their headers, so that a stranger's bytes never join those in the .part file.
+        # Refused by their headers, so that bytes of another file never join those in .part.
         if "text/html" in headers.get("Content-Type", "") and not self.file.name.endswith("html"):
             reason = f"{self.url} answers with a web page"
             raise _Failed(reason, "open that address in a browser")

@@ -37,29 +37,32 @@ def read_labels(source: Path, ignored: Iterable[str]) -> ClassFolders:
     ending, if one file only has that. Files that are not listed are rejected.
 
     Raises:
-        PenstockError: unreadable, a column or a value missing, one file of two classes, or a split
-            that is none.
+        PenstockError: unreadable, a column or a value missing, one file that is listed in two
+            ways, or a split that is none.
     """
     found = ClassFolders()
     list_file = source / LABELS
     there = [path for path, is_folder in walk(source, found, (LABELS, *ignored)) if not is_folder]
     known = _by_name(there)
     class_of: dict[str, str] = {}
+    rows: dict[str, dict[str, str]] = {}
     for line, row in read_listing(list_file, _columns):
-        name, label = row.pop(FILE), row.pop(LABEL)
+        name = row.pop(FILE)
         file = known.get(name)
         if file is None:
             found.rejected.append((name, f"listed in {LABELS}, not there"))
             continue
-        if class_of.setdefault(file, label) != label:
+        if (former := rows.setdefault(file, row)) != row:
             raise PenstockError(
-                f"{list_file}: line {line}: {name} is of class {label}, and of {class_of[file]} "
-                "above; expected one class; keep the right line"
+                f"{list_file}: line {line}: {name} is {_shown(row)}, and {_shown(former)} above; "
+                "expected one line for each file; keep the right one"
             )
-        if split := row.pop(SPLIT, ""):
-            found.splits[file] = _split(list_file, line, split)
-        for group in row.values():  # one at most is left
-            found.groups[file] = group
+        class_of[file] = row[LABEL]
+        if SPLIT in row:
+            found.splits[file] = _split(list_file, line, row[SPLIT])
+        for column in GROUP_COLUMNS:  # one at most was read
+            if column in row:
+                found.groups[file] = row[column]
     for file in there:
         if file not in class_of:
             found.rejected.append((file, f"not listed in {LABELS}"))
@@ -69,6 +72,10 @@ def read_labels(source: Path, ignored: Iterable[str]) -> ClassFolders:
         found.files[class_of[file]].append(file)
     found.rejected.sort()
     return found
+
+
+def _shown(row: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())
 
 
 def _by_name(files: list[str]) -> dict[str, str]:

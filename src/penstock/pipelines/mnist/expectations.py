@@ -31,7 +31,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "classes",
         "expect_column_values_to_be_between",
         {"column": "share", "min_value": limits.class_share[0], "max_value": limits.class_share[1]},
-        "no class is missing or drowns the others within a split",
+        "no class is missing, or far more frequent than the others, within a split",
         severity="warning",
         setting="expectations.class_share",
     )

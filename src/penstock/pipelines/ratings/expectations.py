@@ -101,7 +101,7 @@ def _there_is_something_to_learn(params: Params) -> Iterator[Expectation]:
     first, last = limits.years
     yield _total(
         "largest_share",
-        "no rating value drowns the others",
+        "no rating value is far more frequent than all others",
         "warning",
         None,
         limits.max_value_share,

@@ -1,7 +1,7 @@
 """Random changes to recordings of speech, batched on the device that holds them.
 
-Each changes every recording of a batch by an amount of its own. What a stranger's voice differs
-by comes first: the length of the vocal tract, pitch and pace; then the room and the microphone.
+Each changes every recording of a batch by an amount of its own. First what an unseen speaker's
+voice differs by: the length of the vocal tract, pitch and pace; then the room and the microphone.
 """
 
 import torch
