@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
 from contextvars import copy_context
 from typing import Any
 
@@ -13,7 +12,6 @@ from prefect.client.schemas import State
 from prefect.states import Completed, Failed
 
 from parameters import KNOWN, ROOT, AtOnce, Name, Stage, Timeouts
-from penstock.project import warm
 from penstock.project.processes import end_children
 from penstock.project.workspace import Workspace
 from penstock.running.steps import survey
@@ -63,18 +61,17 @@ def run_side_by_side(
     main thread, which waits, and ends what the others wait for.
     """
     pool = ThreadPoolExecutor(at_once)
-    with warm.serving() if names else nullcontext():
-        with tags(TAG):
-            runs: dict[str, Future[Any]] = {
-                name: pool.submit(copy_context().run, _run_one, name, parameters) for name in names
-            }
-        try:
-            wait(runs.values())
-        except BaseException:
-            give_up()
-            pool.shutdown(wait=False, cancel_futures=True)
-            end_children()
-            raise
+    with tags(TAG):
+        runs: dict[str, Future[Any]] = {
+            name: pool.submit(copy_context().run, _run_one, name, parameters) for name in names
+        }
+    try:
+        wait(runs.values())
+    except BaseException:
+        give_up()
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_children()
+        raise
     rows = [{"pipeline": name, **run.result()} for name, run in runs.items()]
     nothing = {"state": "up to date", "seconds": 0.0, "reason": ""}
     rows += [{"pipeline": name, **nothing} for name in up_to_date]

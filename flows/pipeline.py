@@ -16,7 +16,7 @@ from penstock.messages.errors import KilledError, PenstockError, TemporaryError
 from penstock.project.workspace import Workspace
 from penstock.running.failures import remember_failure
 from penstock.running.notification import notify_of_decision, notify_of_failure
-from penstock.running.repro import warm_start, what_is_lost
+from penstock.running.repro import what_is_lost
 from penstock.running.runner import Runner
 from penstock.running.steps import Step, asking_dvc, list_stale, plan
 from penstock.running.turn import is_given_up, taking_turns
@@ -161,11 +161,10 @@ def _what_to_do(workspace: Workspace, force_from: Stage | None) -> Iterator[tupl
         steps = plan(workspace)
         stale = list_stale(workspace.root, steps)
     force, changed = False, False
-    with warm_start(steps if force_from else stale):
-        for step in steps:
-            force = force or step.stage == force_from
-            changed = changed or step in stale  # what comes after is asked again, when it is due
-            yield step, "force" if force else "ask" if changed else "skip"
+    for step in steps:
+        force = force or step.stage == force_from
+        changed = changed or step in stale  # what comes after is asked again, when it is due
+        yield step, "force" if force else "ask" if changed else "skip"
     if lost := what_is_lost(workspace):
         print(f"registry: {lost}; registering again")
         yield steps[-1], "force"

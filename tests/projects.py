@@ -16,7 +16,6 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
-from penstock.project import warm
 from penstock.tracking.lineage import dvc_hash
 
 ROOT = Path(__file__).parent.parent
@@ -159,7 +158,7 @@ class Project:
         for process in psutil.process_iter():
             try:
                 named = process.environ().get("PYTHONPATH") == str(self.root / "src")
-                forked = warm.__file__ in process.cmdline() and process.cwd() == str(self.root)
+                forked = _is_forked(process) and process.cwd() == str(self.root)
             except psutil.Error:
                 continue
             if named or forked:
@@ -182,7 +181,8 @@ def _is_forked(process: psutil.Process) -> bool:
     """Whether a process is one that a server of a warm start has forked: it has the same name."""
     try:
         command = process.cmdline()
-        return warm.__file__ in command and command == psutil.Process(process.ppid()).cmdline()
+        serves = any(it.endswith("project/warm.py") for it in command)
+        return serves and command == psutil.Process(process.ppid()).cmdline()
     except psutil.Error:
         return False
 

@@ -72,7 +72,7 @@ def dataset(tmp_path):
         writer.info = {
             "classes": ["benign", "malignant"],
             "image_size": [SIDE, SIDE],
-            **{"fit": "resize", "min_side": 8, "max_pixels": 10**6},
+            **{"fit": "resize", "min_side": 8, "max_pixels": 10**6, "depth": 16},
         }
     return Dataset(tmp_path / "dataset")
 

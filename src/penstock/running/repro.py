@@ -33,7 +33,7 @@ def run_pipeline(workspace: Workspace) -> None:
     """
     with taking_turns(workspace):
         steps = plan(workspace)
-        with warm_start(list_stale(workspace.root, steps)), restoring(workspace):
+        with warm_start(steps, list_stale(workspace.root, steps)), restoring(workspace):
             for step in steps:
                 state = reproduce(workspace.root, step)
                 if state != "ran":
@@ -46,9 +46,16 @@ def run_pipeline(workspace: Workspace) -> None:
             print(f"registry: {workspace.name} is as the receipt says")
 
 
-def warm_start(stale: list[Step]) -> AbstractContextManager[None]:
-    """A server to fork stages from, if more than one has to run that imports much."""
-    heavy = {it.stage for it in stale} & set(warm.HEAVY)
+def warm_start(steps: list[Step], stale: list[Step]) -> AbstractContextManager[None]:
+    """A server to fork stages from, if more than one may have to run that imports much.
+
+    Args:
+        steps: all there are, in order.
+        stale: those that have to run; they may make stale what comes after them.
+    """
+    run = [it for it in stale if it.stage != "inputs"]  # stale alone, it changes nothing
+    first = steps.index(run[0]) if run else len(steps)
+    heavy = [it for it in steps[first:] if it.stage in warm.HEAVY]
     return warm.serving() if len(heavy) > 1 else nullcontext()
 
 
