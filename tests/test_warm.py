@@ -112,6 +112,16 @@ def test_without_a_server_all_is_done_here(tmp_path, monkeypatch):
     assert json.loads(output)["parent"] == os.getpid()
 
 
+def test_where_no_socket_can_be_all_is_done_here(tmp_path, monkeypatch):
+    monkeypatch.delenv(warm.SOCKET)
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.setattr(warm.tempfile, "tempdir", str(deep))
+    with warm.serving():
+        assert warm.SOCKET not in os.environ
+    assert list(deep.iterdir()) == []
+
+
 def test_a_server_that_is_killed_is_no_silence(tmp_path, monkeypatch):
     monkeypatch.delenv(warm.SOCKET)
     with warm.serving():

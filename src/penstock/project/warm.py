@@ -156,7 +156,12 @@ def serving() -> Iterator[None]:
     folder = tempfile.mkdtemp(prefix="penstock-")  # nobody else can enter it
     path = str(Path(folder) / "socket")
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    try:
+        listener.bind(path)
+    except OSError:  # a socket's path has 107 bytes at most
+        shutil.rmtree(folder)
+        yield
+        return
     listener.listen(64)
     server = subprocess.Popen(
         [sys.executable, "-I", __file__, "serve", path, str(listener.fileno())],
@@ -327,7 +332,10 @@ def main(command: str, *arguments: str) -> None:
     server = Server(socket.socket(fileno=int(listener)))
     _load()
     Path(f"{path}.ready").touch()
-    if request := server.serve():
+    request = server.serve()
+    if request is None:
+        shutil.rmtree(Path(path).parent, ignore_errors=True)  # who started this may be gone
+    else:
         _become(request)
         try:
             _run(*request["program"])
