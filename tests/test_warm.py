@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,6 +94,22 @@ def test_signals_are_passed_on(tmp_path):
     waits(tmp_path)
     process.send_signal(signal.SIGINT)
     assert process.wait() == warm.INTERRUPTED
+
+
+def test_ctrl_c_before_there_is_a_process_is_no_traceback(tmp_path, monkeypatch):
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        monkeypatch.setenv(warm.SOCKET, str(path))
+        command = [sys.executable, "-m", "penstock", "train", "mnist"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        asked, _ = listener.accept()
+        with asked:
+            asked.recv(1)
+            process.send_signal(signal.SIGINT)
+            assert process.communicate()[1] == "penstock: interrupted\n"
+    assert process.returncode == warm.INTERRUPTED
 
 
 def test_it_ends_with_who_asked_for_it(tmp_path):

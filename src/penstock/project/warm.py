@@ -246,7 +246,8 @@ class Server:
             return None
         process = os.fork()
         if process:
-            os.setpgid(process, process)
+            with suppress(OSError):  # it has ended already
+                os.setpgid(process, process)
             for it in streams:
                 os.close(it)
             client.settimeout(None)
