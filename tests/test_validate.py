@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.datasets.expectations import enough_examples, few_rejected, grouped
 from penstock.datasets.rejections import summarize
 from penstock.pipeline import Expectation
 from penstock.settings.explanation import default_params
@@ -186,3 +187,23 @@ def test_a_proposed_limit_lets_pass_what_it_was_made_for(value, least):
 def test_reasons_that_differ_in_a_number_are_one():
     told = summarize([("a", "rating 7 is off"), ("b", "rating 9.5 is off"), ("c", "no user")])
     assert told == "2 times: rating 7 is off (a, ...); once: no user (c)"
+
+
+def test_what_is_only_unusual_is_a_warning():
+    """It passes the limits of params.yaml, and is said."""
+    frames = {
+        "splits": pd.DataFrame({"examples": [900, 60, 60], "groups": [30, 3, 3]}),
+        "rejected": pd.DataFrame({"found": [1000], "rejected": [20], "share": [0.02]}),
+    }
+    made = [
+        *enough_examples(20, "add some"),
+        *grouped("patient", "min_groups", 2, 0.05),
+        *few_rejected("file", 0.1),
+    ]
+    results = check(
+        [it for it in made if it.table in frames and it.type.endswith("between")], frames
+    )
+    unmet = [it for it in results if not it["success"]]
+    assert [it["severity"] for it in unmet] == ["warning"] * 3
+    assert [it["arguments"]["column"] for it in unmet] == ["examples", "groups", "share"]
+    assert [it["severity"] for it in results if it["success"]] == ["critical"] * 3

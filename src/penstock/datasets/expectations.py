@@ -5,33 +5,48 @@ from typing import Literal
 
 from ..pipeline import Expectation
 
+# What is unusual, though it can be learned from: a warning.
+FEW_EXAMPLES = 100  # of a split
+FEW_GROUPS = 5  # likewise
+FEW_REJECTED = 0.01  # share of what was found
 
-def enough_examples(least: int, remedy: str) -> Expectation:
-    """Each split has examples enough to learn from or to measure on."""
-    return Expectation(
+
+def enough_examples(least: int, remedy: str) -> Iterator[Expectation]:
+    """Yield that each split has examples enough to learn from or to measure on."""
+    yield Expectation(
         "splits",
         "expect_column_values_to_be_between",
         {"column": "examples", "min_value": least},
         f"no split is empty or too small to measure anything on; {remedy}",
         setting="expectations.min_examples",
     )
+    yield Expectation(
+        "splits",
+        "expect_column_values_to_be_between",
+        {"column": "examples", "min_value": FEW_EXAMPLES},
+        f"no split has fewer than {FEW_EXAMPLES} examples: what is measured on it is uncertain",
+        severity="warning",
+    )
 
 
-def few_rejected(
-    what: str,
-    share: float,
-    severity: Literal["critical", "warning"] = "critical",
-    setting: str = "expectations.max_rejected_share",
-) -> Expectation:
-    """Hardly any `what` (file, row, ...) could not be taken."""
-    return Expectation(
+def few_rejected(what: str, most: float | None = None) -> Iterator[Expectation]:
+    """Yield that hardly any `what` (file, row, ...) could not be taken, and at most a share."""
+    remedy = "rejected.parquet says which and why: mend or remove them"
+    yield Expectation(
         "rejected",
         "expect_column_values_to_be_between",
-        {"column": "share", "max_value": share},
-        f"hardly any {what} was rejected; rejected.parquet says which and why: mend or remove them",
-        severity=severity,
-        setting=setting,
+        {"column": "share", "max_value": FEW_REJECTED},
+        f"hardly any {what} was rejected; {remedy}",
+        severity="warning",
     )
+    if most is not None:
+        yield Expectation(
+            "rejected",
+            "expect_column_values_to_be_between",
+            {"column": "share", "max_value": most},
+            f"not too many {what}s were rejected; {remedy}",
+            setting="expectations.max_rejected_share",
+        )
 
 
 def grouped(
@@ -72,6 +87,13 @@ def grouped(
         setting=f"expectations.{setting}",
     )
     yield Expectation(
+        "splits",
+        "expect_column_values_to_be_between",
+        {"column": "groups", "min_value": FEW_GROUPS},
+        f"each split has {FEW_GROUPS} ({group}) or more: with fewer, intervals say little",
+        severity="warning",
+    )
+    yield Expectation(
         "classes",
         "expect_column_values_to_be_between",
         {"column": "examples", "min_value": 1},
@@ -100,7 +122,7 @@ def labelled(min_examples: int, remedy: str) -> Iterator[Expectation]:
         {"column": "split", "value_set": ["train", "validation", "test"]},
         "every example belongs to one of the three splits",
     )
-    yield enough_examples(min_examples, remedy)
+    yield from enough_examples(min_examples, remedy)
     yield Expectation(
         "examples",
         "expect_column_values_to_not_be_null",

@@ -61,4 +61,4 @@ def expectations(params: Params) -> Iterator[Expectation]:
         severity="warning",
         setting="expectations.max_blank_share",
     )
-    yield few_rejected("image", 0.01, "warning", setting="")
+    yield from few_rejected("image")

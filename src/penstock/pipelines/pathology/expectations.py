@@ -100,4 +100,4 @@ def _images_are_fit(params: Params) -> Iterator[Expectation]:
         severity="warning",
         setting="expectations.max_unfit_share",
     )
-    yield few_rejected("file", limits.max_rejected_share)
+    yield from few_rejected("file", limits.max_rejected_share)

@@ -73,7 +73,7 @@ def _describe(columns: dict[str, np.ndarray], rows: dict[str, np.ndarray]) -> pd
 def expectations(params: Params) -> Iterator[Expectation]:
     """Yield every expectation, in the order a person should read them."""
     limits = params.expectations
-    yield enough_examples(limits.min_examples, "add ratings or change the shares")
+    yield from enough_examples(limits.min_examples, "add ratings or change the shares")
     yield _total("nulls", "every row has a rating", highest=0)
     yield _total("lowest", "ratings keep to data.scale", lowest=params.data.scale[0])
     yield _total("highest", "ratings keep to data.scale", highest=params.data.scale[1])
@@ -93,7 +93,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         meaning = f"there are {name} enough to tell apart"
         yield _total(name, meaning, "warning", lowest=least, setting=f"min_{name}")
     yield from _there_is_something_to_learn(params)
-    yield few_rejected("row", limits.max_rejected_share)
+    yield from few_rejected("row", limits.max_rejected_share)
 
 
 def _there_is_something_to_learn(params: Params) -> Iterator[Expectation]:

@@ -22,7 +22,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         severity="warning" if params.data.split == "pattern" else "critical",
     )
     yield from _recordings_are_fit(params)
-    yield few_rejected("file", limits.max_rejected_share)
+    yield from few_rejected("file", limits.max_rejected_share)
 
 
 def _recordings_are_fit(params: Params) -> Iterator[Expectation]:
