@@ -13,11 +13,10 @@ from prefect.states import Completed, Failed
 
 from parameters import KNOWN, ROOT, AtOnce, Name, Stage, Timeouts
 from penstock.project.processes import end_children
-from penstock.project.workspace import Workspace
+from penstock.running.repro import list_up_to_date
 from penstock.running.steps import survey
 from penstock.running.turn import give_up
 from penstock.supervision import TAG
-from penstock.tracking.glance import is_intact
 from pipeline import pipeline
 
 
@@ -46,7 +45,7 @@ def fleet(
     asked, done = list(dict.fromkeys(names or KNOWN)), []
     if not (settings or force_from):
         found = survey(ROOT, asked)
-        done = [it for it in asked if not found[it] and is_intact(Workspace.open(it, ROOT))]
+        done = list_up_to_date(asked, ROOT, found)
     todo = [it for it in asked if it not in done]
     parameters = {"settings": settings, "force_from": force_from, "timeouts": timeouts}
     return run_side_by_side(todo, at_once, done, **parameters)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .messages.errors import TEMPORARY, PenstockError, TemporaryError, raise_if_temporary
+from .messages.errors import ERROR, TEMPORARY, PenstockError, TemporaryError, raise_if_temporary
 from .project.processes import (
     INTERRUPTED,
     PARENT,
@@ -534,7 +534,7 @@ def main() -> None:
         _run_app()
     except PenstockError as error:
         for line in str(error).split("\n"):
-            print(f"penstock: error: {line}", file=sys.stderr)
+            print(f"{ERROR}{line}", file=sys.stderr)
         sys.exit(TEMPORARY if isinstance(error, TemporaryError) else 1)
     except SystemExit as end:
         if end.code == INTERRUPTED:

@@ -19,7 +19,7 @@ from ..messages.terminal import add_row, make_table
 from ..project.workspace import Workspace, find_root
 from ..tracking.artifacts import RunFiles, mark_removed, run_files
 
-UNFINISHED = (".partial", ".checkpoints", ".scratch", ".crossval")
+UNFINISHED = (".partial", ".checkpoints", ".scratch", ".crossval", ".look")
 
 
 @dataclass

@@ -3,9 +3,6 @@
 Outside DVC: params.yaml, dvc.lock, the outputs of the pipeline and the registry stay as they are.
 """
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from ..datasets.folds import Fold, deal
 from ..messages.errors import PenstockError
 from ..messages.printable import printable
 from ..messages.terminal import add_row, make_table, show
-from ..project.workspace import Workspace
+from ..project.workspace import Workspace, scratch_folder
 from ..running.overrides import overridden, run_tags
 from ..running.repro import make_source
 from ..running.steps import list_stale, plan
@@ -50,7 +47,7 @@ def crossvalidate(
     tags, params = run_tags(settings), overridden(name, root, settings)
     workspace = Workspace(root, name, params, root / "data" / name, tags)
     make_source(workspace)
-    with workspace.exclusive(), _scratch(workspace.folder / SCRATCH) as scratch:
+    with workspace.exclusive(), scratch_folder(workspace.folder / SCRATCH) as scratch:
         dataset = _up_to_date(workspace, scratch / "data")
         dealt = deal(dataset.index, folds, by)
         # Imported when the folds are known to be good: these take seconds.
@@ -128,16 +125,6 @@ def _check_settings(settings: list[str]) -> None:
             )
 
 
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder that is gone afterwards, with what a killed process left there before."""
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _describe(fold: Fold) -> str:
     counts = pd.Series(fold.splits).value_counts()
     sizes = ", ".join(f"{counts[split]:,} {split}" for split in ("test", "validation", "train"))
@@ -150,7 +137,7 @@ def _run_fold(workspace: Workspace, dataset: Dataset, fold: Fold) -> dict[str, A
     from ..stages.gate import write_gate
     from ..stages.train import train
 
-    with _scratch(workspace.folder):
+    with scratch_folder(workspace.folder):
         with DatasetWriter(workspace.dataset) as writer:
             writer.resplit(dataset, fold.splits)
         workspace.validation.mkdir()

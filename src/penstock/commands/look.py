@@ -3,7 +3,6 @@
 The stage `ingest` reads it all, into a scratch folder that is gone afterwards.
 """
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from ..datasets.profile import SPLITS
 from ..datasets.rejections import summarize
 from ..messages.printable import printable
 from ..messages.terminal import add_row, make_table, show
-from ..project.workspace import Workspace
+from ..project.workspace import Workspace, scratch_folder
 from ..running.overrides import overridden
 from ..running.repro import make_source
 
@@ -40,13 +39,8 @@ def look(name: str, root: Path, settings: list[str]) -> None:
     params = overridden(name, root, settings)
     workspace = Workspace(root, name, params, root / "data" / name)
     make_source(workspace)
-    scratch = workspace.folder / SCRATCH
-    with workspace.exclusive():
-        shutil.rmtree(scratch, ignore_errors=True)
-        try:
-            _tell(replace(workspace, folder=scratch))
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    with workspace.exclusive(), scratch_folder(workspace.folder / SCRATCH) as folder:
+        _tell(replace(workspace, folder=folder))
 
 
 def _tell(workspace: Workspace) -> None:

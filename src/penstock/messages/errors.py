@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .printable import printable
 
+ERROR = "penstock: error: "  # how a line begins that says why a command failed
 TEMPORARY = 75  # exit status: EX_TEMPFAIL of sysexits.h, which Python has on Unix only
 
 # Trouble of network or file system that may be gone on the next attempt. Not what stays until

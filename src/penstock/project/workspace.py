@@ -153,6 +153,16 @@ class Workspace:
         partial.replace(final)
 
 
+@contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """A folder that is gone afterwards, with what a killed process left there before."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def disk_full(path: Path) -> str:
     """Say that there is no space to write to a path, and what to do."""
     place = next(folder for folder in (path, *path.parents) if folder.exists())

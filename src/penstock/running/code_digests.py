@@ -41,6 +41,7 @@ STAGE_MODULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 NOT_COUNTED = {
     "learning.slots": "when a training may start",
     "messages.errors": "says what went wrong",
+    "messages.metrics": "metrics on the terminal",
     "messages.terminal": "tables on the terminal",
     "project.login": "who may use the servers",
     "project.processes": "how processes end",

@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from ..project import warm
 from ..project.processes import PARENT, end_children, was_interrupted
 from ..project.workspace import Workspace
 from ..tracking.glance import is_intact
-from .steps import Step, asking_dvc, list_stale, plan, trouble
+from .steps import Step, Survey, asking_dvc, list_stale, plan, trouble
 from .turn import taking_turns
 
 State = Literal["up to date", "restored", "ran"]
@@ -33,7 +33,7 @@ def run_pipeline(workspace: Workspace) -> None:
     """
     with taking_turns(workspace):
         steps = plan(workspace)
-        with warm_start(steps, list_stale(workspace.root, steps)), restoring(workspace):
+        with warm_start(list_stale(workspace.root, steps)), restoring(workspace):
             for step in steps:
                 state = reproduce(workspace.root, step)
                 if state != "ran":
@@ -46,17 +46,18 @@ def run_pipeline(workspace: Workspace) -> None:
             print(f"registry: {workspace.name} is as the receipt says")
 
 
-def warm_start(steps: list[Step], stale: list[Step]) -> AbstractContextManager[None]:
+def warm_start(stale: Iterable[Step]) -> AbstractContextManager[None]:
     """A server to fork stages from, if more than one may have to run that imports much.
 
-    Args:
-        steps: all there are, in order.
-        stale: those that have to run; they may make stale what comes after them.
+    Stale stages may make stale what comes after them; after `register` nothing does.
     """
-    run = [it for it in stale if it.stage != "inputs"]  # stale alone, it changes nothing
-    first = steps.index(run[0]) if run else len(steps)
-    heavy = [it for it in steps[first:] if it.stage in warm.HEAVY]
-    return warm.serving() if len(heavy) > 1 else nullcontext()
+    stages = {it.stage for it in stale} - {"inputs", "register"}
+    return warm.serving() if stages else nullcontext()
+
+
+def list_up_to_date(names: Iterable[str], root: Path, found: Survey) -> list[str]:
+    """The pipelines that have nothing to do: nothing is stale, and the registry has the model."""
+    return [it for it in names if not found[it] and is_intact(Workspace.open(it, root))]
 
 
 def make_source(workspace: Workspace) -> None:

@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from threading import Timer
 from typing import IO, Any
 
-from ..messages.errors import KilledError, PenstockError, TemporaryError
+from ..messages.errors import ERROR, KilledError, PenstockError, TemporaryError
 from ..messages.printable import printable
 from ..project.login import PREFECT
 from ..project.processes import (
@@ -34,7 +34,6 @@ from .steps import Step
 
 # Stages have no use for these secrets, and what they run might print them.
 SECRETS = (WEBHOOK, PREFECT, "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_KEY")
-ERROR = "penstock: error: "  # how a line begins that says why a stage failed
 KINDS = {kind.__name__: kind for kind in (PenstockError, TemporaryError, KilledError)}
 
 

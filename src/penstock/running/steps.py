@@ -40,6 +40,10 @@ class Step:
     label: str
 
 
+# Pipeline -> its stale stages, or why nobody can tell.
+Survey = dict[str, list[Step] | PenstockError]
+
+
 def plan(workspace: Workspace) -> list[Step]:
     """List the steps to a registered model, sources first, when the source can be read.
 
@@ -78,7 +82,7 @@ def list_stale(root: Path, steps: list[Step]) -> list[Step]:
         return stale
 
 
-def survey(root: Path, names: list[str]) -> dict[str, list[Step] | PenstockError]:
+def survey(root: Path, names: list[str]) -> Survey:
     """Ask DVC about several pipelines at once: what is stale of each, or why nobody can tell."""
 
     def ask(name: str) -> list[Step] | PenstockError:

@@ -8,18 +8,17 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from ..messages.errors import TEMPORARY, PenstockError, TemporaryError
+from ..messages.errors import ERROR, TEMPORARY, PenstockError, TemporaryError
+from ..messages.metrics import describe_metric
 from ..messages.printable import printable
 from ..messages.terminal import add_row, make_table, show
-from ..project import warm
 from ..project.processes import PARENT, end_children, was_interrupted
 from ..project.workspace import Workspace
-from ..tracking.glance import is_intact
+from .repro import list_up_to_date, warm_start
 from .steps import survey
-
-ERROR = "penstock: error: "
 
 
 @dataclass
@@ -50,14 +49,12 @@ def run_together(names: Sequence[str], root: Path) -> None:
     """
     os.environ[PARENT] = str(os.getpid())
     found = survey(root, list(names))
-    outcomes = {
-        name: Outcome("up to date")
-        for name in names
-        if not found[name] and is_intact(Workspace.open(name, root))
-    }
+    outcomes = {name: Outcome("up to date") for name in list_up_to_date(names, root, found)}
     todo = [name for name in names if name not in outcomes]
     if todo:
-        outcomes |= _run_all(todo, root)
+        stale = chain.from_iterable(it for it in found.values() if isinstance(it, list))
+        with warm_start(stale):
+            outcomes |= _run_all(todo, root)
     _tell([(name, outcomes[name]) for name in names], root)
     failed = [it for it in outcomes.values() if it.state == "failed"]
     if failed:
@@ -67,7 +64,7 @@ def run_together(names: Sequence[str], root: Path) -> None:
 
 def _run_all(names: list[str], root: Path) -> dict[str, Outcome]:
     width = max(map(len, names))
-    with warm.serving(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         runs = {pool.submit(_run, name, root, width): name for name in names}
         try:
             return {runs[run]: run.result() for run in as_completed(runs)}
@@ -118,8 +115,5 @@ def _tell(outcomes: list[tuple[str, Outcome]], root: Path) -> None:
 def _result(workspace: Workspace) -> tuple[str, str]:
     """The score that models are compared by, with its interval; what became of the model."""
     receipt = json.loads(workspace.receipt.read_text())
-    metrics, name = receipt["metrics"], receipt["score"]
-    score = f"{name} {metrics[name]:.4f}"
-    if f"{name}_low" in metrics:
-        score += f" ({metrics[f'{name}_low']:.4f} to {metrics[f'{name}_high']:.4f})"
+    score = describe_metric(receipt["score"], receipt["metrics"])
     return score, f"version {receipt['version']}, {receipt['decision']}"

@@ -16,6 +16,7 @@ from ..evaluation.exhibits import Exhibit, Picture, Table, figure
 from ..learning.device import choose_device, compute_exactly, set_threads
 from ..learning.slots import training_slot
 from ..learning.trained import load_trained
+from ..messages.metrics import describe_metrics
 from ..pipeline import Evaluation
 from ..project.workspace import Workspace
 from ..tracking.runs import try_complete_run
@@ -66,20 +67,6 @@ def _place(workspace: Workspace) -> AbstractContextManager[torch.device]:
         return nullcontext(device)
     compute_exactly()
     return training_slot(device, settings.threads, f"evaluate {workspace.name}")
-
-
-def describe_metrics(metrics: dict[str, float]) -> str:
-    """Metrics on one line, an interval behind its metric."""
-    shown = []
-    for name, value in metrics.items():
-        if name.endswith(("_low", "_high")):
-            continue
-        interval = ""
-        if f"{name}_low" in metrics:
-            interval = f" ({metrics[f'{name}_low']:.4f} to {metrics[f'{name}_high']:.4f})"
-        text = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-        shown.append(f"{name} {text}{interval}")
-    return ", ".join(shown)
 
 
 def _curves(history: Path) -> Figure:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from ..datasets.dataset import Dataset
 from ..messages.errors import PenstockError
+from ..messages.metrics import describe_metric
 from ..messages.terminal import add_row, make_table
 from ..pipeline import PredictModule, load
 from ..project.workspace import Workspace
@@ -62,9 +63,7 @@ def _describe(run: Run, metric: str) -> tuple[str, ...]:
     started = datetime.fromtimestamp(run.info.start_time / 1000, UTC).astimezone()
     model = [v for k, v in sorted(run.data.params.items()) if k in MODEL_SHOWN]
     metrics = run.data.metrics
-    value = f"{metric} {metrics[metric]:.4f}" if metric in metrics else ""
-    if f"{metric}_low" in metrics:
-        value += f" ({metrics[f'{metric}_low']:.4f} to {metrics[f'{metric}_high']:.4f})"
+    value = describe_metric(metric, metrics) if metric in metrics else ""
     seconds = metrics.get("time/train_seconds")
     return (
         f"{started:%Y-%m-%d %H:%M}",
