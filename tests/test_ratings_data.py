@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.kinds.tables.values import Ids, read_numbers, read_times
 from penstock.messages.errors import PenstockError
-from penstock.pipelines.ratings.decode import Ids, read_numbers, read_times
 from penstock.pipelines.ratings.expectations import expectations, tables
 from penstock.pipelines.ratings.ingest import ingest
 from penstock.pipelines.ratings.predict import read_input

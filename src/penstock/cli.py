@@ -83,6 +83,13 @@ def look(
         list[str] | None,
         typer.Option("-S", "--set", help="Another setting, source=my/folder say; repeatable."),
     ] = None,
+    pin: Annotated[
+        bool,
+        typer.Option(
+            "--pin",
+            help="Write what the columns of a table are to params.yaml, with the settings of -S.",
+        ),
+    ] = False,
 ) -> None:
     """Show what would be read from the source, and what is doubtful; nothing is kept.
 
@@ -92,7 +99,7 @@ def look(
     from .commands.look import look as show_source
     from .project.workspace import find_root
 
-    show_source(name, find_root(), settings or [])
+    show_source(name, find_root(), settings or [], pin)
 
 
 @app.command(rich_help_panel="Everything")
@@ -420,19 +427,25 @@ def predict(
         typer.Option(help="Write each picture of the answer into this folder.", metavar="FOLDER"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Write the answers to this CSV file, each beside its input."),
+    ] = None,
 ) -> None:
     """Predict with the champion; exits with 1 if a file could not be read.
 
     Binary values, pictures say, are base64 in JSON.
     """
     workspace = _open(name)
-    from .commands.predict import predict_files, save_binaries
+    from .commands.predict import predict_files, save_binaries, write_csv
     from .messages.terminal import show
 
     rows = predict_files(workspace, files, options or [])
     if save:
         save_binaries(rows, save)
-    if as_json:
+    if csv:
+        typer.echo(write_csv(rows, csv))
+    elif as_json:
         for row in rows:
             typer.echo(json.dumps(row, default=lambda value: base64.b64encode(value).decode()))
     else:

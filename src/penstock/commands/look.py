@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 from rich.table import Table
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 from .. import pipeline
 from ..datasets.dataset import RAW, Dataset
@@ -17,33 +19,67 @@ from ..datasets.rejections import summarize
 from ..messages.printable import printable
 from ..messages.terminal import add_row, make_table, show
 from ..project.workspace import Workspace, scratch_folder
-from ..running.overrides import overridden
+from ..running.overrides import overridden, override
 from ..running.repro import make_source
+from ..settings.file import PARAMS_FILE
 
 SCRATCH = ".look"
 EXAMPLES = 3
+PINNED = "data.columns"
+EMPTY: tuple[Any, ...] = ([], [None, None], 0.0)  # what is so by default
+WIDTH = 4096  # of a line of params.yaml: columns of many categories have a line each
 LEFT_OUT = ("split", "sha256", "group", "label")
 
 
-def look(name: str, root: Path, settings: list[str]) -> None:
+def look(name: str, root: Path, settings: list[str], pinned: bool = False) -> None:
     """Read the source of a pipeline, and print what it would be; nothing is kept.
+
+    If asked, what its columns are is then written to params.yaml, with the settings given here.
 
     Args:
         name: the pipeline.
         root: the project.
         settings: `section.key=value`, or `source=path`, as params.yaml would have it.
+        pinned: whether to pin the columns: found out anew, not as they are pinned now.
 
     Raises:
-        PenstockError: the source is missing, cannot be read, or is not what the pipeline reads.
+        PenstockError: the source is missing, cannot be read, or is not what the pipeline reads; or
+            there is nothing to pin.
     """
-    params = overridden(name, root, settings)
+    params = overridden(name, root, [*settings, *([f"{PINNED}={{}}"] if pinned else [])])
     workspace = Workspace(root, name, params, root / "data" / name)
     make_source(workspace)
     with workspace.exclusive(), scratch_folder(workspace.folder / SCRATCH) as folder:
-        _tell(replace(workspace, folder=folder))
+        dataset = _tell(replace(workspace, folder=folder))
+        if pinned:
+            _pin(workspace, dataset.info["columns"], settings)
 
 
-def _tell(workspace: Workspace) -> None:
+def _pin(workspace: Workspace, columns: dict[str, Any], settings: list[str]) -> None:
+    """Write columns, and the settings they were found with, to params.yaml; comments stay."""
+    file = workspace.root / PARAMS_FILE
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, WIDTH
+    yaml.representer.add_representer(type(None), _write_null)
+    content = yaml.load(file)
+    section = content["pipelines"][workspace.name]
+    for setting in settings:
+        override(section, setting)
+    pinned = CommentedMap()
+    for name, column in columns.items():
+        pinned[name] = CommentedMap({k: v for k, v in column.items() if v not in EMPTY})
+        pinned[name].fa.set_flow_style()
+    section["data"]["columns"] = pinned
+    with workspace.writing(file) as partial, partial.open("w", encoding="utf-8") as stream:
+        yaml.dump(content, stream)
+    print(f"pinned {len(columns)} columns in {file.name}: pipelines.{workspace.name}.{PINNED}")
+
+
+def _write_null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+def _tell(workspace: Workspace) -> Dataset:
     from ..stages.ingest import ingest  # these take seconds to import
     from ..stages.validate import check
 
@@ -61,6 +97,7 @@ def _tell(workspace: Workspace) -> None:
     module: pipeline.ExpectationsModule = pipeline.load(workspace.name, "expectations")
     frames = module.tables(dataset)
     _tell_doubts(check(list(module.expectations(workspace.params)), frames), frames, workspace)
+    return dataset
 
 
 def _classes(dataset: Dataset) -> Table:
@@ -70,7 +107,7 @@ def _classes(dataset: Dataset) -> Table:
     for label, name in enumerate(dataset.info["classes"]):
         rows = index[index["label"] == label]
         counts = [f"{(rows['split'] == split).sum():,}" for split in SPLITS]
-        add_row(table, name, *counts, ", ".join(rows["id"][:EXAMPLES]))
+        add_row(table, name, *counts, ", ".join(map(str, rows["id"][:EXAMPLES])))
     return table
 
 
@@ -94,7 +131,8 @@ def _groups(dataset: Dataset) -> Table:
     counts = groups.size().sort_values(ascending=False, kind="stable")
     table = make_table(f"largest of {len(counts):,} groups", "examples", "such as")
     for name, count in counts[:EXAMPLES].items():
-        add_row(table, str(name), f"{count:,}", ", ".join(groups.get_group(name)[:EXAMPLES]))
+        few = map(str, groups.get_group(name)[:EXAMPLES])
+        add_row(table, str(name), f"{count:,}", ", ".join(few))
     return table
 
 

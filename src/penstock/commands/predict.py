@@ -36,7 +36,7 @@ def predict_files(
         settings: `name=value` for options of the pipeline, the value in YAML.
 
     Returns:
-        A record per input: file, model, inputs that are text, and the pipeline's predictions.
+        A record per input: file, model, what its row has that is not binary, and the predictions.
 
     Raises:
         PenstockError: there is no champion or no such option, or a file is missing or has no rows.
@@ -74,9 +74,11 @@ def predict_files(
     answers = answers.astype(object).set_axis(asked.index).reindex(inputs.index)
     if not readable.all():
         answers.loc[~readable, "error"] = inputs["error"]
-    texts = [name for name, kind in interface.inputs.items() if kind.endswith("string")]
+    names = ("file", "model", *answers)  # a column of the input that is called so stays behind
+    binary = {it for it, kind in interface.inputs.items() if kind == "binary"}
+    told = [it for it in inputs if it not in binary and it not in names]
     about = inputs[["file"]].assign(model=f"{workspace.name} v{champion.version}")
-    shown = pd.concat([about, inputs[texts], answers], axis=1).astype(object)
+    shown = pd.concat([about, inputs[told], answers], axis=1).astype(object)
     records: list[dict[str, Any]] = shown.where(shown.notna(), None).to_dict("records")
     return records
 
@@ -150,6 +152,21 @@ def save_binaries(rows: list[dict[str, Any]], folder: Path) -> None:
             file = next(it for stem in stems if (it := folder / f"{stem}.{suffix}") not in taken)
             taken.add(file)
             file.write_bytes(value)
+
+
+def write_csv(rows: list[dict[str, Any]], file: Path) -> str:
+    """Write records to a CSV file: binary values are left out, lists are JSON."""
+    table = pd.DataFrame(rows)
+    for name in table:
+        column = table[name]
+        if column.map(lambda it: isinstance(it, bytes)).any():
+            table = table.drop(columns=name)
+        elif column.map(lambda it: isinstance(it, list)).any():
+            table[name] = column.map(lambda it: json.dumps(it) if isinstance(it, list) else it)
+    partial = file.with_name(f".{file.name}.partial")
+    table.to_csv(partial, index=False)
+    partial.replace(file)
+    return f"{file}: {len(table):,} rows"
 
 
 def binary_kind(value: bytes) -> str:

@@ -59,6 +59,22 @@ def ranked_splits(groups: Sequence[str], shares: Mapping[str, float]) -> np.ndar
     return np.array([chosen[group] for group in groups], dtype=np.array(list(shares)).dtype)
 
 
+def latest_held_out(times: np.ndarray, test: float, validation: float) -> np.ndarray:
+    """Hold out the latest for test, those before them for validation; equal times stay together.
+
+    Args:
+        times: of each example, numbers that grow with time.
+        test: share of the examples.
+        validation: likewise.
+
+    Returns:
+        int8, shape (examples,): 0 for train, 1 for validation, 2 for test.
+    """
+    edges = (np.quantile(times, 1 - it, method="lower") for it in (test, test + validation))
+    latest, held_out = edges
+    return np.where(times > latest, 2, np.where(times > held_out, 1, 0)).astype(np.int8)
+
+
 def group_splitter(
     policy: Literal["hash", "ranked"],
     test: float,

@@ -59,7 +59,17 @@ class Classifier(Learner):
         weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
         logits, label = logits.float(), label.long()
-        loss = F.cross_entropy(logits, label, weights, label_smoothing=smoothing)
+        loss = self.loss(logits, label, smoothing, weights)
         correct = (logits.detach().argmax(1) == label).sum()
         self.add(len(label), loss.detach() * len(label), correct)
         return loss
+
+    def loss(
+        self,
+        logits: torch.Tensor,
+        label: torch.Tensor,
+        smoothing: float,
+        weights: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Mean loss of a batch: cross-entropy."""
+        return F.cross_entropy(logits, label, weights, label_smoothing=smoothing)

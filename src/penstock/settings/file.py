@@ -170,4 +170,8 @@ def _missing(
 
 def as_yaml(value: Any) -> str:
     """Write a value on one line, as YAML reads it."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=_as_plain)
+
+
+def _as_plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)

@@ -12,11 +12,13 @@ from tqdm import tqdm
 
 from ...datasets.dataset import DatasetWriter
 from ...datasets.rejections import summarize
+from ...datasets.splits import latest_held_out
 from ...kinds.tables.delimited import Block, Reject, read_delimited, sniff
 from ...kinds.tables.raw_files import RawFile, list_files
+from ...kinds.tables.values import Ids, read_numbers
 from ...messages.errors import PenstockError
 from .columns import ALIASES, look, match_columns, read_columns
-from .decode import Ids, decode_rows, read_numbers
+from .decode import decode_rows
 from .params import Data, Params
 
 KINDS = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet")
@@ -234,17 +236,9 @@ def _split(columns: dict[str, np.ndarray], table: Table, data: Data) -> np.ndarr
             f"params.yaml: pipelines.ratings.data.split: {data.split}: the table has no times; "
             "name their column in data.time_column, or use hash"
         )
-    return _by_time(columns, data) if data.split == "time" else _leave_last(columns)
-
-
-def _by_time(columns: dict[str, np.ndarray], data: Data) -> np.ndarray:
-    """The latest ratings for test, those before them for validation; equal times stay together."""
-    latest = np.quantile(columns["time"], 1 - data.test_share, method="lower")
-    held_out = np.quantile(
-        columns["time"], 1 - data.test_share - data.validation_share, method="lower"
-    )
-    time = columns["time"]
-    return np.where(time > latest, 2, np.where(time > held_out, 1, 0)).astype(np.int8)
+    if data.split == "time":
+        return latest_held_out(columns["time"], data.test_share, data.validation_share)
+    return _leave_last(columns)
 
 
 def _leave_last(columns: dict[str, np.ndarray]) -> np.ndarray:

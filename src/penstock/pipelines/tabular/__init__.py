@@ -1,0 +1,1 @@
+"""Tables: a column, a class or a number, from the others."""
