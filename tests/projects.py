@@ -16,6 +16,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
+from penstock.project import warm
 from penstock.tracking.lineage import dvc_hash
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +35,8 @@ QUICK = {
 
 class Project:
     """A copy of the project in a folder of its own, driven as a user would."""
+
+    warm: dict[str, str] = {}  # what names the server of a warm start to commands that are run
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -94,8 +97,14 @@ class Project:
         yield content["pipelines"][name]
         yaml.dump(content, file)
 
-    def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
-        """Run `penstock ...` or `dvc ...` with this copy's code."""
+    def run(
+        self, *command: str, check: bool = True, cold: bool = False, **env: str
+    ) -> subprocess.CompletedProcess:
+        """Run `penstock ...` or `dvc ...` with this copy's code, and wait for its end.
+
+        Its processes are forked from the tests' server of a warm start unless it is to run `cold`:
+        as a user starts it, or since it leaves processes behind.
+        """
         program = {
             "penstock": [sys.executable, "-m", "penstock"],
             "dvc": [sys.executable, "-m", "dvc"],
@@ -103,7 +112,7 @@ class Project:
         done = subprocess.run(
             [*program[command[0]], *command[1:]],
             cwd=self.root,
-            env={**self.environment(), **env},
+            env={**self.environment(), **({} if cold else self.warm), **env},
             capture_output=True,
             text=True,
             check=False,
@@ -190,7 +199,8 @@ def _is_forked(process: psutil.Process) -> bool:
 def finish_once(factory: pytest.TempPathFactory, name: str, **settings: object) -> Project:
     """A project whose pipeline has run through DVC; copy it before changing it.
 
-    Made once for all workers of a test run: one makes it, the others wait.
+    Made once for all workers of a test run: one makes it, the others wait. What a warm start gives
+    is compared with that of mnist.
     """
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -202,7 +212,7 @@ def finish_once(factory: pytest.TempPathFactory, name: str, **settings: object) 
             project = Project.create(root)
             project.keep(name)
             project.set(name, **settings)
-            project.run("dvc", "repro", f"register@{name}")
+            project.run("dvc", "repro", f"register@{name}", cold=name == "mnist")
             whole.touch()
     return Project(root)
 

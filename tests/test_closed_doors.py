@@ -39,7 +39,7 @@ def doors(fresh):
     ports = {"prefect": free_port(), "mlflow": free_port()}
     options = ["--prefect-port", str(ports["prefect"]), "--mlflow-port", str(ports["mlflow"])]
     env = {"PENSTOCK_WEBHOOK": webhook.address, "PREFECT_WORKER_HEARTBEAT_SECONDS": "2"}
-    fresh.run("penstock", "up", *options, **env)
+    fresh.run("penstock", "up", *options, cold=True, **env)
     prefect = Prefect(fresh, ports["prefect"])
     prefect.mlflow = f"http://127.0.0.1:{ports['mlflow']}"
     prefect.webhook = webhook

@@ -38,7 +38,7 @@ def prefect(project, webhook):
     deployments.write_text(yearly)  # or one may come between, by the clock
     port = free_port()
     ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]
-    project.run("penstock", "up", *ports, PENSTOCK_WEBHOOK=webhook.address)
+    project.run("penstock", "up", *ports, cold=True, PENSTOCK_WEBHOOK=webhook.address)
     yield Prefect(project, port)
     project.run("penstock", "down")
     assert project.gone_within(10)

@@ -123,7 +123,7 @@ def up(fresh):
     content["deployments"] = [one]
     yaml.dump(content, fresh.root / "prefect.yaml")
     ports = ["--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]
-    yield lambda: fresh.run("penstock", "up", *ports).stdout
+    yield lambda: fresh.run("penstock", "up", *ports, cold=True).stdout
     fresh.run("penstock", "down")
 
 

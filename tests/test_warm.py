@@ -155,7 +155,7 @@ def test_a_server_that_is_killed_is_no_silence(tmp_path, monkeypatch):
 def test_the_same_hashes_as_without(finished_project, fresh, monkeypatch):
     """The finished project's stages were started by plain `dvc repro`."""
     monkeypatch.delenv(warm.SOCKET)
-    fresh.run("penstock", "run", "mnist")
+    fresh.run("penstock", "run", "mnist", cold=True)
     assert hashes(fresh) == hashes(finished_project)
 
 
@@ -166,7 +166,8 @@ def test_several_pipelines_side_by_side(tmp_path, monkeypatch):
     project.set(**QUICK)
     project.set("ratings", train={"max_epochs": 2})
     project.set("pathology", source="data/nowhere")
-    done = project.run("penstock", "run", "mnist", "pathology", "ratings", "mnist", check=False)
+    names = ("mnist", "pathology", "ratings", "mnist")
+    done = project.run("penstock", "run", *names, check=False, cold=True)
     assert done.returncode == 1
     assert done.stderr == ("penstock: error: 1 of 3 pipelines failed, for the reasons above\n")
     lines = done.stdout.splitlines()
@@ -178,7 +179,7 @@ def test_several_pipelines_side_by_side(tmp_path, monkeypatch):
     assert rows["pathology"][0] == "failed"
     assert "data/nowhere: not found" in next(it for it in lines if it.startswith("pathology"))
     assert rows["ratings"][2] == "test/rmse"
-    again = project.run("penstock", "run", "mnist", "ratings").stdout
+    again = project.run("penstock", "run", "mnist", "ratings", cold=True).stdout
     assert [it.split()[:4] for it in again.splitlines()][1:] == [
         ["mnist", "up", "to", "date"],
         ["ratings", "up", "to", "date"],
