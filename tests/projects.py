@@ -16,7 +16,6 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
-from penstock.project import warm
 from penstock.tracking.lineage import dvc_hash
 
 ROOT = Path(__file__).parent.parent

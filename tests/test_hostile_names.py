@@ -166,8 +166,12 @@ def write_csv(file, rows):
 
 
 QUICK = {
-    "pathology": {"data": {"image_size": 32}, "evaluate": {"resamples": 100}},
-    "speech": {"evaluate": {"resamples": 100}},
+    "pathology": {
+        "data": {"image_size": 32},
+        "model": {"channels": [8]},
+        "evaluate": {"resamples": 100},
+    },
+    "speech": {"model": {"channels": [8, 16], "units": 32}, "evaluate": {"resamples": 100}},
     "ratings": {"model": {"samples": 4}, "evaluate": {"users": 50}},
     "mnist": {},
 }
