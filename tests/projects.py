@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -143,6 +144,7 @@ class Project:
     def start_training(self, *command: str) -> subprocess.Popen:
         """Start `penstock ...`, whose training takes for ever; answer when it trains."""
         self.set(train={"max_epochs": 50_000})
+        before = self._points_on_record()
         process = subprocess.Popen(
             [sys.executable, "-m", "penstock", *command],
             cwd=self.root,
@@ -156,9 +158,19 @@ class Project:
         for line in process.stdout:
             lines.append(line)
             if "held in memory" in line:
-                time.sleep(2)
+                while self._points_on_record() == before and process.poll() is None:
+                    time.sleep(0.05)
                 return process
         pytest.fail("".join(lines))
+
+    def _points_on_record(self) -> int:
+        """How many points of curves the tracking store has."""
+        file = self.root / "mlruns" / "mlflow.db"
+        if not file.exists():
+            return 0
+        with closing(sqlite3.connect(file)) as store:
+            (points,) = store.execute("select count(*) from metrics").fetchone()
+        return points
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works in the project, by its environment; if forked, by its folder."""
@@ -177,8 +189,8 @@ class Project:
         """Every process of a stage that a server of a warm start has forked."""
         return [it for it in self.processes() if _is_forked(it)]
 
-    def gone_within(self, seconds: float) -> bool:
-        """Whether all its processes end within so many seconds."""
+    def gone_within(self, seconds: float = 120) -> bool:
+        """Whether all its processes end, sooner or later: a busy machine is no failure."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.1)
