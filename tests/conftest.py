@@ -38,8 +38,9 @@ def warm_start(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     with warm.serving(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Project, "warm", {warm.SOCKET: os.environ[warm.SOCKET]})
-        patch.delenv(warm.SOCKET)  # a test has it by asking for it
+        if warm.AVAILABLE:
+            patch.setattr(Project, "warm", {warm.SOCKET: os.environ[warm.SOCKET]})
+            patch.delenv(warm.SOCKET)  # what is to be forked is told of it
         yield
 
 
