@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +61,14 @@ def waits(folder):
     return int((folder / "pid").read_text())
 
 
+def passes_on(process):
+    """Wait until a process has a handler for the last of the signals that it passes on."""
+    caught = 0
+    while not caught >> (warm.FORWARDED[-1] - 1) & 1:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)
+
+
 def test_all_of_a_process_is_passed_on(tmp_path, monkeypatch):
     monkeypatch.setenv("MARK", "here")
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
@@ -87,11 +97,13 @@ def test_how_it_ends_is_told(tmp_path, number):
 def test_signals_are_passed_on(tmp_path):
     process = start(tmp_path, WAITING)
     waits(tmp_path)
+    passes_on(process)
     process.send_signal(signal.SIGTERM)
     assert process.wait() == 7
     (tmp_path / "pid").unlink()
     process = start(tmp_path, "import time\nopen('pid', 'w').write('1')\ntime.sleep(600)")
     waits(tmp_path)
+    passes_on(process)
     process.send_signal(signal.SIGINT)
     assert process.wait() == warm.INTERRUPTED
 
