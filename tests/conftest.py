@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 # Tests run two at a time: they must not spin on each other's cores. Read by torch's OpenMP when it
@@ -11,6 +12,7 @@ os.environ |= {"OMP_NUM_THREADS": "1"}
 import pytest
 import torch
 
+from penstock.project import warm
 from projects import QUICK, REAL, Project, finish_once
 
 # Started in the background, pytest ignores Ctrl-C, and so would every process it starts.
@@ -27,6 +29,19 @@ def same_draws_every_time() -> None:
 def places_to_train(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests must not wait for whoever else trains on this machine."""
     os.environ["PENSTOCK_SLOTS"] = str(tmp_path_factory.mktemp("slots"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_start(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A server that forks the processes of real stages; it ends with pytest, however that ends."""
+    if not any(it.get_closest_marker("pipeline") for it in request.session.items):
+        yield
+        return
+    with warm.serving(), pytest.MonkeyPatch.context() as patch:
+        if warm.AVAILABLE:
+            patch.setattr(Project, "warm", {warm.SOCKET: os.environ[warm.SOCKET]})
+            patch.delenv(warm.SOCKET)  # what is to be forked is told of it
+        yield
 
 
 @pytest.fixture(scope="session")

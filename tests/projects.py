@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -34,6 +35,8 @@ QUICK = {
 
 class Project:
     """A copy of the project in a folder of its own, driven as a user would."""
+
+    warm: dict[str, str] = {}  # what names the server of a warm start to commands that are run
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -94,8 +97,14 @@ class Project:
         yield content["pipelines"][name]
         yaml.dump(content, file)
 
-    def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
-        """Run `penstock ...` or `dvc ...` with this copy's code."""
+    def run(
+        self, *command: str, check: bool = True, cold: bool = False, **env: str
+    ) -> subprocess.CompletedProcess:
+        """Run `penstock ...` or `dvc ...` with this copy's code, and wait for its end.
+
+        Its processes are forked from the tests' server of a warm start unless it is to run `cold`:
+        as a user starts it, or since it leaves processes behind.
+        """
         program = {
             "penstock": [sys.executable, "-m", "penstock"],
             "dvc": [sys.executable, "-m", "dvc"],
@@ -103,7 +112,7 @@ class Project:
         done = subprocess.run(
             [*program[command[0]], *command[1:]],
             cwd=self.root,
-            env={**self.environment(), **env},
+            env={**self.environment(), **({} if cold else self.warm), **env},
             capture_output=True,
             text=True,
             check=False,
@@ -135,6 +144,7 @@ class Project:
     def start_training(self, *command: str) -> subprocess.Popen:
         """Start `penstock ...`, whose training takes for ever; answer when it trains."""
         self.set(train={"max_epochs": 50_000})
+        before = self._points_on_record()
         process = subprocess.Popen(
             [sys.executable, "-m", "penstock", *command],
             cwd=self.root,
@@ -148,9 +158,19 @@ class Project:
         for line in process.stdout:
             lines.append(line)
             if "held in memory" in line:
-                time.sleep(2)
+                while self._points_on_record() == before and process.poll() is None:
+                    time.sleep(0.05)
                 return process
         pytest.fail("".join(lines))
+
+    def _points_on_record(self) -> int:
+        """How many points of curves the tracking store has."""
+        file = self.root / "mlruns" / "mlflow.db"
+        if not file.exists():
+            return 0
+        with closing(sqlite3.connect(file)) as store:
+            (points,) = store.execute("select count(*) from metrics").fetchone()
+        return points
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works in the project, by its environment; if forked, by its folder."""
@@ -169,8 +189,8 @@ class Project:
         """Every process of a stage that a server of a warm start has forked."""
         return [it for it in self.processes() if _is_forked(it)]
 
-    def gone_within(self, seconds: float) -> bool:
-        """Whether all its processes end within so many seconds."""
+    def gone_within(self, seconds: float = 120) -> bool:
+        """Whether all its processes end, sooner or later: a busy machine is no failure."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -190,7 +210,8 @@ def _is_forked(process: psutil.Process) -> bool:
 def finish_once(factory: pytest.TempPathFactory, name: str, **settings: object) -> Project:
     """A project whose pipeline has run through DVC; copy it before changing it.
 
-    Made once for all workers of a test run: one makes it, the others wait.
+    Made once for all workers of a test run: one makes it, the others wait. What a warm start gives
+    is compared with that of mnist.
     """
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -202,7 +223,7 @@ def finish_once(factory: pytest.TempPathFactory, name: str, **settings: object) 
             project = Project.create(root)
             project.keep(name)
             project.set(name, **settings)
-            project.run("dvc", "repro", f"register@{name}")
+            project.run("dvc", "repro", f"register@{name}", cold=name == "mnist")
             whole.touch()
     return Project(root)
 

@@ -170,7 +170,11 @@ def test_the_flow_says_it_too(victim, source):
     done = subprocess.run(
         [sys.executable, "-c", FLOW, *(f"data/{damage.__name__}" for damage, _ in chosen)],
         cwd=victim.root,
-        env={**victim.environment(), "PREFECT_HOME": str(victim.root.parent / "prefect")},
+        env={
+            **victim.environment(),
+            **victim.warm,
+            "PREFECT_HOME": str(victim.root.parent / "prefect"),
+        },
         capture_output=True,
         text=True,
         check=True,

@@ -16,7 +16,7 @@ from penstock.project.login import PREFECT, read_login
 from penstock.supervision import pool
 from penstock.supervision.services import alive
 from projects import client_of
-from servers import Prefect, Webhook, free_port, within
+from servers import Prefect, Webhook, free_port, wait_for
 
 CHROMIUM = shutil.which("chromium")
 NOBODY = 65534
@@ -39,7 +39,7 @@ def doors(fresh):
     ports = {"prefect": free_port(), "mlflow": free_port()}
     options = ["--prefect-port", str(ports["prefect"]), "--mlflow-port", str(ports["mlflow"])]
     env = {"PENSTOCK_WEBHOOK": webhook.address, "PREFECT_WORKER_HEARTBEAT_SECONDS": "2"}
-    fresh.run("penstock", "up", *options, **env)
+    fresh.run("penstock", "up", *options, cold=True, **env)
     prefect = Prefect(fresh, ports["prefect"])
     prefect.mlflow = f"http://127.0.0.1:{ports['mlflow']}"
     prefect.webhook = webhook
@@ -238,4 +238,4 @@ def _check_what_a_caller_may_choose(doors, marker):
         state = doors.finished(doors.ask("POST", ask, **due)["id"])
         return "job template" in (state["message"] or "")
 
-    within(120, refused)
+    wait_for(refused)

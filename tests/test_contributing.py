@@ -23,7 +23,7 @@ def test_adding_a_pipeline_is_one_folder_and_one_section(fresh):
     done = subprocess.run(
         ["bash", "-euc", commands],
         cwd=fresh.root,
-        env=fresh.environment(),
+        env={**fresh.environment(), **fresh.warm},
         capture_output=True,
         text=True,
         check=False,

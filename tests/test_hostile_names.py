@@ -166,10 +166,14 @@ def write_csv(file, rows):
 
 
 QUICK = {
-    "pathology": {"data": {"image_size": 32}, "evaluate": {"resamples": 100}},
-    "speech": {"evaluate": {"resamples": 100}},
+    "pathology": {
+        "data": {"image_size": 32},
+        "model": {"channels": [8]},
+        "evaluate": {"resamples": 100},
+    },
+    "speech": {"model": {"channels": [8, 16], "units": 32}, "evaluate": {"resamples": 100}},
     "ratings": {"model": {"samples": 4}, "evaluate": {"users": 50}},
-    "mnist": {},
+    "mnist": {"model": {"channels": [8], "dense": 16}, "evaluate": {"max_shift": 1}},
 }
 
 
@@ -265,7 +269,7 @@ def evaluating(project, monkeypatch, script):
     file = project.root / "dvc.yaml"
     before = "exec penstock evaluate"
     file.write_text(file.read_text().replace(before, f"{script}; {before}"))
-    for key, value in project.environment().items():
+    for key, value in {**project.environment(), **project.warm}.items():
         monkeypatch.setenv(key, value)
     workspace = Workspace.open("mnist", project.root)
     (step,) = [it for it in plan(workspace) if it.stage == "evaluate"]

@@ -12,7 +12,7 @@ from penstock.project.workspace import Workspace
 from penstock.running.runner import Runner
 from penstock.running.steps import Step
 from penstock.running.turn import taking_turns
-from servers import within
+from servers import wait_for
 
 FLOWS = str(Path(__file__).parent.parent / "flows")
 LINES = 20_000  # more than a pipe holds
@@ -72,11 +72,11 @@ def test_what_a_stage_prints_is_told_and_is_no_answer(fresh, environment):
         assert said[-LINES - 1 :] == [*map(str, range(LINES)), "the end"], "before the answer"
         (process,) = [it for it in fresh.processes() if "penstock.running.runner" in it.cmdline()]
         process.kill()
-        within(10, lambda: process.status() == psutil.STATUS_ZOMBIE)
+        wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE)
         with pytest.raises(KilledError, match="ended with -9"):
             runner.run(much, said.append)
         assert runner.run(much, said.append) == "ran", "the next one is asked of a new process"
-    assert fresh.gone_within(10)
+    assert fresh.gone_within()
 
 
 def test_progress_is_what_a_training_says(monkeypatch):

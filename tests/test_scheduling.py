@@ -15,7 +15,7 @@ from penstock.running.runner import Runner
 from penstock.running.steps import plan
 from penstock.running.turn import taking_turns
 from projects import hashes, read, runs_of
-from servers import Prefect, Webhook, answers, free_port, within
+from servers import Prefect, Webhook, answers, free_port, wait_for
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def prefect(project, webhook):
     deployments.write_text(yearly)  # or one may come between, by the clock
     port = free_port()
     ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]
-    project.run("penstock", "up", *ports, PENSTOCK_WEBHOOK=webhook.address)
+    project.run("penstock", "up", *ports, cold=True, PENSTOCK_WEBHOOK=webhook.address)
     yield Prefect(project, port)
     project.run("penstock", "down")
-    assert project.gone_within(10)
+    assert project.gone_within()
     assert b"secret" not in b"".join(log.read_bytes() for log in logs(project))
 
 
@@ -122,7 +122,7 @@ def _check_network_trouble_is_retried(prefect):
         found = prefect.find("task_runs", task_runs=wanted)
         return [it for it in found if it["state_name"] == "AwaitingRetry"]
 
-    (task,) = within(180, waits)
+    (task,) = wait_for(waits)
     assert task["name"] == "download mnist"
     prefect.ask("POST", f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
     assert prefect.finished(run)["type"] == "CANCELLED"
@@ -139,7 +139,7 @@ def _check_cancel_and_queue(prefect):
     before = prefect.find("artifacts", artifacts=wanted)
     assert {it["type"] for it in before} == {"progress"}
     run = prefect.start("on-new-data/every-10-minutes")
-    within(120, lambda: len(prefect.find("artifacts", artifacts=wanted)) > len(before))
+    wait_for(lambda: len(prefect.find("artifacts", artifacts=wanted)) > len(before))
     waiting = subprocess.Popen(
         [sys.executable, "-m", "penstock", "run", "mnist"],
         cwd=project.root,
@@ -150,7 +150,7 @@ def _check_cancel_and_queue(prefect):
     assert waiting.stdout.readline().startswith("mnist: waiting for another run to end (process ")
     file.write_text(params)
     prefect.ask("POST", f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
-    said, _ = waiting.communicate(timeout=60)
+    said, _ = waiting.communicate()
     assert waiting.returncode == 0
     assert set(re.findall(r"> penstock (\w+)", said)) <= {"inputs"}, "it finds nothing to do"
     assert "train mnist: up to date" in said
@@ -167,7 +167,7 @@ def _check_schedule_fires(prefect):
     path = f"deployments/{found['id']}/schedules"
     prefect.request("POST", path, [soon]).raise_for_status()
     wanted = {"deployment_id": {"any_": [found["id"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
-    run = within(120, lambda: prefect.find("flow_runs", flow_runs=wanted))[0]
+    run = wait_for(lambda: prefect.find("flow_runs", flow_runs=wanted))[0]
     assert run["auto_scheduled"]
     assert run["state"]["message"] == "done: mnist"
     (row,) = prefect.table("fleet")
@@ -190,7 +190,7 @@ def test_a_stage_that_takes_too_long_is_ended(project, monkeypatch):
         runner.run(inputs, lines.append)
         with pytest.raises(PenstockError, match=r"^train mnist: not done within 8 s.*timeouts\.tr"):
             runner.run(step, lines.append, timeout=8)
-    assert project.gone_within(10)
+    assert project.gone_within()
     project.set(train={"max_epochs": 1})
     assert hashes(project) == before
 
@@ -202,11 +202,15 @@ def test_two_runs_at_once_of_the_same_pipeline_take_turns(project):
     command = [sys.executable, "-m", "penstock", "run", "mnist"]
     both = [
         subprocess.Popen(
-            command, cwd=project.root, env=project.environment(), stdout=subprocess.PIPE, text=True
+            command,
+            cwd=project.root,
+            env={**project.environment(), **project.warm},
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=240)[0] for process in both]
+    said = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     worked, waited = sorted(said, key=lambda text: text.count("up to date"))
     assert worked.count("> penstock") == 4
@@ -233,7 +237,7 @@ def mlflow_server(tmp_path):
                     [*command, *store], env=env, stdout=log, stderr=log, start_new_session=True
                 )
             )
-        within(90, lambda: answers(f"{address}/health"))
+        wait_for(lambda: answers(f"{address}/health"))
         return address
 
     def stop():
@@ -253,7 +257,7 @@ def test_a_training_survives_its_tracking_server(project, mlflow_server):
     training = subprocess.Popen(
         [sys.executable, "-m", "penstock", "run", "mnist"],
         cwd=project.root,
-        env={**project.environment(), **env, "PYTHONUNBUFFERED": "1"},
+        env={**project.environment(), **project.warm, **env, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

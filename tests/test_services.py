@@ -17,7 +17,7 @@ from penstock.project.processes import was_interrupted
 from penstock.supervision import TAG, pool, services
 from penstock.supervision.prefect_api import PrefectApi
 from projects import ROOT
-from servers import free_port, within
+from servers import free_port, wait_for
 
 WHERE = """
 import json, os, sys
@@ -86,7 +86,7 @@ def test_a_named_server_that_is_not_there_is_an_error(fresh):
 
 
 def test_down_leaves_a_process_that_only_has_the_id_of_a_service(fresh):
-    with subprocess.Popen(["sleep", "60"], cwd=fresh.root) as bystander:
+    with subprocess.Popen(["sleep", "3600"], cwd=fresh.root) as bystander:
         started = psutil.Process(bystander.pid).create_time()
         (fresh.root / services.FOLDER).mkdir()
         old = services.Service("worker", bystander.pid, started - 100, "", "")
@@ -105,10 +105,10 @@ def test_an_interrupted_up_leaves_nothing(fresh):
         env=fresh.environment(),
         start_new_session=True,
     )
-    within(60, lambda: services.TRACKING in services.load(fresh.root))
+    wait_for(lambda: services.TRACKING in services.load(fresh.root))
     process.send_signal(signal.SIGINT)
-    assert was_interrupted(process.wait(60))
-    assert fresh.gone_within(10)
+    assert was_interrupted(process.wait())
+    assert fresh.gone_within()
     assert services.load(fresh.root) == {}
 
 
@@ -123,7 +123,7 @@ def up(fresh):
     content["deployments"] = [one]
     yaml.dump(content, fresh.root / "prefect.yaml")
     ports = ["--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]
-    yield lambda: fresh.run("penstock", "up", *ports).stdout
+    yield lambda: fresh.run("penstock", "up", *ports, cold=True).stdout
     fresh.run("penstock", "down")
 
 
@@ -151,12 +151,12 @@ def test_from_up_to_down(fresh, up):
     _check_run(fresh, api)
     _check_second_up(fresh, up, api)
     _check_killed_worker(fresh, up)
-    bystander = subprocess.Popen(["sleep", "60"], cwd=fresh.root)
+    bystander = subprocess.Popen(["sleep", "3600"], cwd=fresh.root)
     said = fresh.run("penstock", "down").stdout
     assert [line.split(",")[0] for line in said.splitlines()] == [
         f"stopped: {name}" for name in ("worker", "mlflow", "prefect")
     ]
-    assert fresh.gone_within(10)
+    assert fresh.gone_within()
     assert bystander.poll() is None
     bystander.kill()
     bystander.wait()
@@ -169,7 +169,7 @@ def _check_run(project, api):
     found = prefect.ask("GET", "deployments/name/where/on-demand")
     body = {"state": {"type": "SCHEDULED"}}
     assert prefect.ask("POST", f"deployments/{found['id']}/create_flow_run", body)
-    (run,) = within(120, lambda: [r for r in asked(project)["runs"] if r["state"] == "Completed"])
+    (run,) = wait_for(lambda: [r for r in asked(project)["runs"] if r["state"] == "Completed"])
     assert run["deployment"] == "where/on-demand"
     where = json.loads((project.root / "where.json").read_text())
     assert where == [str(project.root), sys.executable]
@@ -187,7 +187,7 @@ def _check_second_up(project, up, api):
 def _check_killed_worker(project, up):
     before = pids(project)
     os.kill(before["worker"], signal.SIGKILL)
-    within(10, lambda: "worker" not in pids(project))
+    wait_for(lambda: "worker" not in pids(project))
     states = {row["service"]: row["state"] for row in asked(project)["services"]}
     assert states == {"prefect": "running", "mlflow": "running", "worker": "not running"}
     up()

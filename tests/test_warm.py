@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +61,14 @@ def waits(folder):
     return int((folder / "pid").read_text())
 
 
+def passes_on(process):
+    """Wait until a process has a handler for the last of the signals that it passes on."""
+    caught = 0
+    while not caught >> (warm.FORWARDED[-1] - 1) & 1:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)
+
+
 def test_all_of_a_process_is_passed_on(tmp_path, monkeypatch):
     monkeypatch.setenv("MARK", "here")
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
@@ -87,11 +97,13 @@ def test_how_it_ends_is_told(tmp_path, number):
 def test_signals_are_passed_on(tmp_path):
     process = start(tmp_path, WAITING)
     waits(tmp_path)
+    passes_on(process)
     process.send_signal(signal.SIGTERM)
     assert process.wait() == 7
     (tmp_path / "pid").unlink()
     process = start(tmp_path, "import time\nopen('pid', 'w').write('1')\ntime.sleep(600)")
     waits(tmp_path)
+    passes_on(process)
     process.send_signal(signal.SIGINT)
     assert process.wait() == warm.INTERRUPTED
 
@@ -155,7 +167,7 @@ def test_a_server_that_is_killed_is_no_silence(tmp_path, monkeypatch):
 def test_the_same_hashes_as_without(finished_project, fresh, monkeypatch):
     """The finished project's stages were started by plain `dvc repro`."""
     monkeypatch.delenv(warm.SOCKET)
-    fresh.run("penstock", "run", "mnist")
+    fresh.run("penstock", "run", "mnist", cold=True)
     assert hashes(fresh) == hashes(finished_project)
 
 
@@ -166,7 +178,8 @@ def test_several_pipelines_side_by_side(tmp_path, monkeypatch):
     project.set(**QUICK)
     project.set("ratings", train={"max_epochs": 2})
     project.set("pathology", source="data/nowhere")
-    done = project.run("penstock", "run", "mnist", "pathology", "ratings", "mnist", check=False)
+    names = ("mnist", "pathology", "ratings", "mnist")
+    done = project.run("penstock", "run", *names, check=False, cold=True)
     assert done.returncode == 1
     assert done.stderr == ("penstock: error: 1 of 3 pipelines failed, for the reasons above\n")
     lines = done.stdout.splitlines()
@@ -178,7 +191,7 @@ def test_several_pipelines_side_by_side(tmp_path, monkeypatch):
     assert rows["pathology"][0] == "failed"
     assert "data/nowhere: not found" in next(it for it in lines if it.startswith("pathology"))
     assert rows["ratings"][2] == "test/rmse"
-    again = project.run("penstock", "run", "mnist", "ratings").stdout
+    again = project.run("penstock", "run", "mnist", "ratings", cold=True).stdout
     assert [it.split()[:4] for it in again.splitlines()][1:] == [
         ["mnist", "up", "to", "date"],
         ["ratings", "up", "to", "date"],
