@@ -5,9 +5,9 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-# Tests run two at a time: they must not spin on each other's cores. Read by torch's OpenMP when it
-# is loaded, which the next lines do.
-os.environ |= {"OMP_NUM_THREADS": "1"}
+# Tests run two at a time: they must not spin on each other's cores. And the numbers they expect are
+# those of a CPU, in fp32. Both are read by torch when it is loaded, which the next lines do.
+os.environ |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 import pytest
 import torch
