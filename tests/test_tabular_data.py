@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from penstock.messages.errors import PenstockError
 from penstock.pipelines.tabular.decode import decode_frame, encode_frame
 from penstock.pipelines.tabular.expectations import expectations, tables
 from penstock.pipelines.tabular.ingest import ingest
+from penstock.pipelines.tabular.network import FrontEnd
 from penstock.settings.explanation import default_params
 from penstock.stages.validate import check
 
@@ -130,6 +132,32 @@ def test_a_task_can_be_said(tmp_path):
     dataset, _ = take(tmp_path, table, target="stars", task="regression")
     assert dataset.info["task"] == "regression"
     assert set(dataset.columns("target")["target"]) == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(("delimiter", "number"), [(",", 1234), (";", 1.234)])
+def test_a_comma_parts_thousands_where_it_parts_columns(tmp_path, delimiter, number):
+    rows = [["price", "ill"], *(['"1,234"', "x"], ["12", "y"]) * 4]
+    dataset, _ = take(tmp_path, "\n".join(delimiter.join(it) for it in rows) + "\n")
+    assert sorted(set(dataset.array("features")[:, 0].tolist())) == pytest.approx(
+        sorted([number, 12])
+    )
+
+
+def test_a_year_may_be_the_name_of_a_column_and_all_may_be_categories(tmp_path):
+    table = "country,kind,2020,ill\n" + "a,u,x,yes\nb,v,y,no\n" * 10
+    dataset, _ = take(tmp_path, table)
+    assert {it["type"] for it in dataset.info["columns"].values()} == {"category"}
+    assert set(dataset.info["columns"]) == {"country", "kind", "2020"}
+    front = FrontEnd(dataset.info["columns"])
+    features = np.array(dataset.array("features"))
+    front.measure(features, np.arange(len(features)))
+    assert (front(torch.from_numpy(features)).sum(1) == 3).all(), "one of each is 1"
+
+
+def test_what_is_predicted_cannot_be_pinned_to_learn_from(pinned):
+    section = PARAMS.data.model_dump(mode="json") | {"target": "age", "columns": pinned}
+    with pytest.raises(ValueError, match="columns has age, which is the target"):
+        PARAMS.data.model_validate(section)
 
 
 def test_rows_that_cannot_be_taken_are_rejected_by_line_with_the_reason(tmp_path):

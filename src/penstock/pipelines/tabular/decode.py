@@ -110,9 +110,7 @@ def decode_frame(rows: pd.DataFrame, columns: Mapping[str, Mapping[str, Any]]) -
     return features
 
 
-def encode_frame(
-    features: np.ndarray, columns: Mapping[str, Mapping[str, Any]]
-) -> dict[str, list[Any]]:
+def encode_frame(features: np.ndarray, columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Features as the raw inputs they would arrive as: `decode_frame` turns them back."""
     return {
         name: _encode(features[:, place], column)
@@ -120,13 +118,13 @@ def encode_frame(
     }
 
 
-def _encode(values: np.ndarray, column: Mapping[str, Any]) -> list[Any]:
+def _encode(values: np.ndarray, column: Mapping[str, Any]) -> np.ndarray | list[Any]:
     if column["type"] == "number":
-        return list(values.astype(np.float64))
+        return values.astype(np.float64)
     if column["type"] == "category":
         # Another one has no name any more; one that no category has stands for it.
-        names = [*column["values"], "\u2026other", None]
-        return [names[int(it)] for it in values]
+        names = np.array([*column["values"], "\u2026other", None], dtype=object)
+        return names[values.astype(np.int64)]
     if column["type"] == "boolean":
         return [None if np.isnan(it) else str(bool(it)) for it in values]
     seconds = np.round(values.astype(np.float64) * DAY)

@@ -57,7 +57,12 @@ class Data(Section):
     """Share of the rows held out as validation."""
 
     @model_validator(mode="after")
-    def _splits_by_one_thing(self) -> Self:
+    def _fits_together(self) -> Self:
+        roles = {self.target, self.group, self.time, *self.ignore}
+        if both := [it for it in self.columns if it in roles]:
+            raise ValueError(
+                f"columns has {both[0]}, which is the target or not to be learned from; take it out"
+            )
         if self.group and self.split != "hash":
             raise ValueError("with data.group, rows are split by it: set split: hash")
         if self.split == "time" and not self.time:

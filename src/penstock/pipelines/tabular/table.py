@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...kinds.tables.delimited import (
     Block,
@@ -19,6 +20,8 @@ from ...messages.errors import PenstockError
 
 KINDS = (".csv", ".tsv", ".txt", ".data", ".dat", ".parquet")
 OTHERS = ("readme", "license", "source", "schema")
+MOST_NUMBERS = 0.5  # share of a header: a year may be the name of a column
+THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$"
 UNNAMED = "unnamed"  # the column of row numbers that pandas writes has no name
 
 
@@ -40,18 +43,35 @@ class Table:
                 raise PenstockError(
                     f"{file.name}: two columns named {name}; expected one; rename one"
                 )
-        if self.layout and read_numbers(pa.array(self.names))[1].any():
+        numeric = read_numbers(pa.array(self.names))[1]
+        if self.layout and numeric.mean() >= MOST_NUMBERS:
             raise PenstockError(
                 f"{file.name}: no header: the first line has numbers ({', '.join(first[:5])}); "
                 "expected the names of the columns; add a line with them"
             )
 
     def blocks(self, wanted: list[str], reject: Reject) -> Iterator[Block]:
-        """Read some columns; `reject` is told the line of what is no row, and why."""
+        """Read some columns; `reject` is told the line of what is no row, and why.
+
+        Where commas part the columns, those of 1,234 part thousands; elsewhere 1,234 is 1.234.
+        """
         if self.layout is None:
             yield from read_parquet(self.file, wanted)
-        else:
-            yield from read_delimited(self.file, self.layout, self.names, True, wanted, reject)
+            return
+        blocks = read_delimited(self.file, self.layout, self.names, True, wanted, reject)
+        for block in blocks:
+            if self.layout.delimiter == ",":
+                columns = {name: _join_thousands(it) for name, it in block.columns.items()}
+                yield Block(block.lines, columns)
+            else:
+                yield block
+
+
+def _join_thousands(values: pa.Array) -> pa.Array:
+    if not pc.any(pc.match_substring(values, ",")).as_py():
+        return values
+    parted = pc.match_substring_regex(values, THOUSANDS)
+    return pc.if_else(parted, pc.replace_substring(values, ",", ""), values)
 
 
 def find_table(files: list[RawFile], source: str) -> RawFile:
