@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.evaluation.predictions import CLASS_OUTPUTS
 from penstock.messages.errors import PenstockError
 from penstock.pipelines.tabular.decode import decode_frame, encode_frame
 from penstock.pipelines.tabular.expectations import expectations, tables
-from penstock.pipelines.tabular.ingest import ingest
+from penstock.pipelines.tabular.ingest import TAKEN, ingest
 from penstock.pipelines.tabular.network import FrontEnd
+from penstock.pipelines.tabular.predict import NUMBER_OUTPUTS
 from penstock.settings.explanation import default_params
 from penstock.stages.validate import check
 
@@ -235,6 +237,10 @@ def test_what_is_no_table_to_learn_from_is_refused_in_one_line(tmp_path, case):
     with pytest.raises(PenstockError, match=r"^[^\n]*$") as error:
         take(tmp_path, table, **data)
     assert message in str(error.value)
+
+
+def test_no_column_has_the_name_of_what_a_model_answers():
+    assert {*CLASS_OUTPUTS, *NUMBER_OUTPUTS} <= TAKEN
 
 
 def test_two_tables_are_refused(tmp_path):

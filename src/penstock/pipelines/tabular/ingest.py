@@ -15,11 +15,15 @@ from ...kinds.tables.raw_files import list_files
 from ...messages.errors import PenstockError
 from .columns import Evidence, describe_column
 from .params import Data, Params
-from .predict import TAKEN
 from .rows import Rows
 from .splits import split_rows
 from .table import Table, find_table
 
+# Names that a column to learn from cannot have: of the index, and of what a model answers.
+TAKEN = {
+    *("id", "split", "label", "target", "group", "sha256"),
+    *("confidence", "probabilities", "prediction", "error"),
+}
 CHUNK = 2**18  # rows written at a time
 
 

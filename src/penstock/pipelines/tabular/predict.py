@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
 NUMBER_OUTPUTS = {"prediction": "double", "error": "string"}
-# Names that a column to learn from cannot have: of the index, and of what a model answers.
-TAKEN = {
-    *("id", "split", "label", "target", "group", "sha256"),
-    *classified.CLASS_OUTPUTS,
-    *NUMBER_OUTPUTS,
-}
 BATCH = 2**14  # rows
 
 
