@@ -150,7 +150,7 @@ def play(
         command = " ".join(Path(word).name for word in words[-3:]) if words else "an ending process"
         victim.send_signal(signal.SIGKILL)
     started.wait(120)
-    orphans = [] if project.gone_within(PATIENCE) else project.processes()
+    orphans = [] if project.gone(PATIENCE) else project.processes()
     waited = time.perf_counter() - ended
     again = project.run("penstock", "run", NAME, check=False)
     problems = wrong(project, expected) if again.returncode == 0 else [again.stderr.strip()[-300:]]

@@ -38,7 +38,7 @@ def warm_start(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     with warm.serving(), pytest.MonkeyPatch.context() as patch:
-        if warm.AVAILABLE:
+        if warm.SOCKET in os.environ:
             patch.setattr(Project, "warm", {warm.SOCKET: os.environ[warm.SOCKET]})
             patch.delenv(warm.SOCKET)  # what is to be forked is told of it
         yield

@@ -189,8 +189,8 @@ class Project:
         """Every process of a stage that a server of a warm start has forked."""
         return [it for it in self.processes() if _is_forked(it)]
 
-    def gone_within(self, seconds: float = 120) -> bool:
-        """Whether all its processes end, sooner or later: a busy machine is no failure."""
+    def gone(self, seconds: float = 120) -> bool:
+        """Whether all its processes end of themselves, on a busy machine too; no training does."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.1)

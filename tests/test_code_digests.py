@@ -293,4 +293,4 @@ def test_an_edit_while_one_pipeline_trains_holds_up_no_other(tmp_path):
     finally:
         training.terminate()
         training.wait()
-    assert project.gone_within()
+    assert project.gone()

@@ -48,4 +48,4 @@ def test_a_server_that_does_not_start_in_time_is_one_line(project, tmp_path):
     (line,) = [it for it in done.stderr.splitlines() if it.startswith("penstock: error")]
     assert "Timed out while attempting to connect to ephemeral Prefect API server" in line
     assert "Traceback" not in done.stderr
-    assert project.gone_within()
+    assert project.gone()

@@ -44,7 +44,7 @@ def test_ctrl_c_leaves_things_clean(project, command, tmp_path, monkeypatch):
     output = process.stdout.read()
     assert was_interrupted(process.wait())
     assert "Traceback" not in output
-    assert project.gone_within()
+    assert project.gone()
     run = the_unfinished_run(project)
     assert run.info.status == "KILLED", output
     assert "interrupted" in run.data.tags["penstock.reason"]
@@ -63,7 +63,7 @@ def test_a_killed_run_takes_its_stage_along_and_is_made_up_for(
     process = project.start_training(command, "mnist")
     process.kill()
     process.wait()
-    assert project.gone_within(), project.processes()
+    assert project.gone(), project.processes()
     project.set(train={"max_epochs": 1})
     done = project.run("penstock", "run", "mnist")
     assert "> penstock train" not in done.stdout, "DVC has its outputs in the cache"

@@ -76,7 +76,7 @@ def test_what_a_stage_prints_is_told_and_is_no_answer(fresh, environment):
         with pytest.raises(KilledError, match="ended with -9"):
             runner.run(much, said.append)
         assert runner.run(much, said.append) == "ran", "the next one is asked of a new process"
-    assert fresh.gone_within()
+    assert fresh.gone()
 
 
 def test_progress_is_what_a_training_says(monkeypatch):

@@ -41,7 +41,7 @@ def prefect(project, webhook):
     project.run("penstock", "up", *ports, cold=True, PENSTOCK_WEBHOOK=webhook.address)
     yield Prefect(project, port)
     project.run("penstock", "down")
-    assert project.gone_within()
+    assert project.gone()
     assert b"secret" not in b"".join(log.read_bytes() for log in logs(project))
 
 
@@ -190,7 +190,7 @@ def test_a_stage_that_takes_too_long_is_ended(project, monkeypatch):
         runner.run(inputs, lines.append)
         with pytest.raises(PenstockError, match=r"^train mnist: not done within 8 s.*timeouts\.tr"):
             runner.run(step, lines.append, timeout=8)
-    assert project.gone_within()
+    assert project.gone()
     project.set(train={"max_epochs": 1})
     assert hashes(project) == before
 

@@ -108,7 +108,7 @@ def test_an_interrupted_up_leaves_nothing(fresh):
     wait_for(lambda: services.TRACKING in services.load(fresh.root))
     process.send_signal(signal.SIGINT)
     assert was_interrupted(process.wait())
-    assert fresh.gone_within()
+    assert fresh.gone()
     assert services.load(fresh.root) == {}
 
 
@@ -156,7 +156,7 @@ def test_from_up_to_down(fresh, up):
     assert [line.split(",")[0] for line in said.splitlines()] == [
         f"stopped: {name}" for name in ("worker", "mlflow", "prefect")
     ]
-    assert fresh.gone_within()
+    assert fresh.gone()
     assert bystander.poll() is None
     bystander.kill()
     bystander.wait()
