@@ -11,13 +11,14 @@ wine, breast cancer (classes) and diabetes (a number), as scikit-learn has them.
 
 import argparse
 import io
-import resource
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,14 @@ from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 from hardware import describe_hardware
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.evaluation.inference import class_probabilities, log_losses
-from penstock.pipelines.tabular.params import Params
 from penstock.pipelines.tabular.predict import predict_numbers
 from penstock.pipelines.tabular.references import predict_references
 from penstock.project.workspace import Workspace
 from penstock.settings.explanation import default_params
 from penstock.settings.file import parse_section
 from penstock.stages.ingest import ingest
-from penstock.stages.train import train_network
+from penstock.stages.train import train, train_network
+from penstock.stages.validate import validate
 
 TABLES = {
     "iris": load_iris,
@@ -87,13 +88,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["choose", "compare", "scale"])
+    parser.add_argument("what", choices=["choose", "compare", "scale", *STAGES])
     parser.add_argument("--tables", nargs="+", choices=list(TABLES), default=list(TABLES))
     parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=list(PRESETS))
     parser.add_argument("--candidates", nargs="+", choices=CANDIDATES, default=list(CANDIDATES))
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="of what `scale` starts")
     options = parser.parse_args()
+    if options.what in STAGES:
+        run_stage(options.what, options.folder)
+        return
     print(describe_hardware(), flush=True)
     {"choose": choose, "compare": compare, "scale": scale}[options.what](options)
 
@@ -107,7 +112,9 @@ def choose(options: argparse.Namespace) -> None:
                 changes["model"] = {**FIRST, **changes.get("model", {})}
                 losses = []
                 for splits in folds(dataset, options.repeats):
-                    losses.append(_train(dataset, splits, changes, "validation")[0])
+                    network, part = _train(dataset, splits, changes)
+                    given = _answer(network, part, "validation")
+                    losses.append(_score(given, part, "validation")[0])
                 mean, error = np.mean(losses), np.std(losses) / np.sqrt(len(losses))
                 print(f"{table:9} {name:24} {mean:.4f} ± {error:.4f}", flush=True)
 
@@ -115,15 +122,15 @@ def choose(options: argparse.Namespace) -> None:
 def compare(options: argparse.Namespace) -> None:
     """Accuracy or error of each preset and reference on the rows each fold holds out."""
     for table in options.tables:
-        found: dict[str, list[float]] = {}
+        found: dict[str, list[float]] = defaultdict(list)
         with ingested(table) as dataset:
+            presets = options.presets if "classes" in dataset.info else ["mlp"]
             for splits in folds(dataset, options.repeats):
-                for name in options.presets:
-                    if "classes" in dataset.info or name == "mlp":
-                        _, score, others = _train(dataset, splits, PRESETS[name], "test")
-                        found.setdefault(name, []).append(score)
-                for name, score in others.items():
-                    found.setdefault(name, []).append(score)
+                for name in presets:
+                    network, part = _train(dataset, _all_to_learn(splits), PRESETS[name])
+                    found[name].append(_score(_answer(network, part, "test"), part, "test")[1])
+                for name, given in predict_references(network.front, part, ("train",)).items():
+                    found[name].append(_score(given, part, "test")[1])
         measure = "accuracy" if table != "diabetes" else "rmse"
         for name, scores in found.items():
             by_repeat = np.reshape(scores, (-1, FOLDS)).mean(1)
@@ -131,28 +138,18 @@ def compare(options: argparse.Namespace) -> None:
             print(f"{table:9} {name:12} {measure} {np.mean(scores):.4f} ({spread})", flush=True)
 
 
-def ingested(table: str) -> Any:
+@contextmanager
+def ingested(table: str) -> Iterator[Dataset]:
     """The dataset of one of scikit-learn's tables, by the stage."""
-    return _Ingested(table)
-
-
-class _Ingested:
-    def __init__(self, table: str) -> None:
-        self.table = table
-
-    def __enter__(self) -> Dataset:
-        self.folder = tempfile.TemporaryDirectory()
-        root = Path(self.folder.name)
-        frame = TABLES[self.table](as_frame=True).frame
-        frame.to_csv(root / "table.csv", index=False)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        TABLES[table](as_frame=True).frame.to_csv(root / "table.csv", index=False)
         section = settings({"data": {"target": "target"}})
         section["source"] = str(root / "table.csv")
         params = parse_section("tabular", section, Path("params.yaml"))
         with redirect_stdout(io.StringIO()):
-            return ingest(Workspace(root, "tabular", params, root / "data"))
-
-    def __exit__(self, *_: object) -> None:
-        self.folder.cleanup()
+            dataset = ingest(Workspace(root, "tabular", params, root / "data"))
+        yield dataset
 
 
 def settings(changes: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -171,81 +168,71 @@ def folds(dataset: Dataset, repeats: int) -> Iterator[np.ndarray]:
     kind = RepeatedStratifiedKFold if labelled else RepeatedKFold
     splitter = kind(n_splits=FOLDS, n_repeats=repeats, random_state=0)
     label = dataset.index["label" if labelled else "target"].to_numpy()
-    for number, (train, test) in enumerate(splitter.split(label, label)):
+    for number, (rest, test) in enumerate(splitter.split(label, label)):
         splits = np.full(len(label), "train", dtype="<U10")
         splits[test] = "test"
-        held_out = np.random.default_rng(number).permutation(train)[: len(train) // 5]
+        held_out = np.random.default_rng(number).permutation(rest)[: len(rest) // 5]
         splits[held_out] = "validation"
         yield splits
 
 
+def _all_to_learn(splits: np.ndarray) -> np.ndarray:
+    """Splits whose validation rows are learned from too, but one, of which curves are drawn."""
+    splits = np.where(splits == "validation", "train", splits)
+    splits[np.flatnonzero(splits == "train")[0]] = "validation"
+    return splits
+
+
 def _train(
-    dataset: Dataset, splits: np.ndarray, changes: dict[str, dict[str, Any]], asked: str
-) -> tuple[float, float, dict[str, float]]:
-    """Train on a fold; loss, score, and the references' scores on one of its splits.
-
-    Where the test rows are asked, the validation rows are learned from too: nothing is chosen.
-    """
-    params: Params = parse_section("tabular", settings(changes), Path("params.yaml"))  # type: ignore
-    if asked == "test":
-        splits = np.where(splits == "validation", "train", splits)
-        splits[np.flatnonzero(splits == "train")[0]] = "validation"  # one, to draw the curves of
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-        with DatasetWriter(Path(folder) / "dataset") as writer:
+    dataset: Dataset, splits: np.ndarray, changes: dict[str, dict[str, Any]]
+) -> tuple[Any, Dataset]:
+    """Train on a fold; the network, and the dataset in these splits."""
+    params = parse_section("tabular", settings(changes), Path("params.yaml"))
+    folder = Path(tempfile.mkdtemp(dir=dataset.folder.parent))
+    with redirect_stdout(io.StringIO()):
+        with DatasetWriter(folder / "dataset") as writer:
             writer.resplit(dataset, splits)
-        part = Dataset(Path(folder) / "dataset")
-        network, _ = train_network("tabular", params, part, Path(folder) / "checkpoints")
-        rows = part.rows(asked)
-        features = np.asarray(part.array("features")[rows])
-        if "classes" not in part.info:
-            target = part.columns("target")["target"][rows]
-            squares = np.square(predict_numbers(network, features) - target)
-            others = {
-                name: float(np.sqrt(np.square(given - target).mean()))
-                for name, given in _references(network, part, asked).items()
-            }
-            return float(squares.mean()), float(np.sqrt(squares.mean())), others
-        labels = part.columns("label")["label"][rows]
-        given = class_probabilities(network, features)
-        others = {
-            name: float((it.argmax(1) == labels).mean())
-            for name, it in _references(network, part, asked).items()
-        }
-        accuracy = float((given.argmax(1) == labels).mean())
-        return float(log_losses(given, labels).mean()), accuracy, others
+        part = Dataset(folder / "dataset")
+        network, _ = train_network("tabular", params, part, folder / "checkpoints")
+    return network, part
 
 
-def _references(network: Any, part: Dataset, asked: str) -> dict[str, np.ndarray]:
-    if asked != "test":
-        return {}
-    return predict_references(network.front, part, ("train",))
+def _answer(network: Any, part: Dataset, split: str) -> np.ndarray:
+    """Probabilities or numbers for the rows of a split."""
+    features = np.asarray(part.array("features")[part.rows(split)])
+    return (class_probabilities if network.classes else predict_numbers)(network, features)
+
+
+def _score(given: np.ndarray, part: Dataset, split: str) -> tuple[float, float]:
+    """Mean loss, and accuracy or root mean squared error."""
+    examples = part.examples(split)
+    if given.ndim == 2:
+        labels = examples["label"].to_numpy()
+        return float(log_losses(given, labels).mean()), float((given.argmax(1) == labels).mean())
+    squares = float(np.square(given - examples["target"].to_numpy()).mean())
+    return squares, squares**0.5
+
+
+STAGES = {"ingest": ingest, "validate": validate, "train": train}
 
 
 def scale(options: argparse.Namespace) -> None:
     """Seconds and peak memory of ingest, validate and one epoch on a large synthetic table."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write_large(root / "large.csv", options.rows)
-        size = (root / "large.csv").stat().st_size / 1e6
+        write_large(Path(folder) / "large.csv", options.rows)
+        size = (Path(folder) / "large.csv").stat().st_size / 1e6
         print(f"{options.rows:,} rows, 50 columns, {size:,.0f} MB of CSV", flush=True)
-        total = 0.0
-        for stage in ("ingest", "validate", "train"):
-            started = time.perf_counter()
-            script = f"import sys; sys.argv[1:] = {[str(root), stage]}; {STAGE}"
-            subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent)
-            total += time.perf_counter() - started
-        print(f"all: {total:.1f} s, imports included")
+        started = time.perf_counter()
+        for stage in STAGES:
+            command = [sys.executable, __file__, stage, "--folder", folder]
+            process = subprocess.Popen(command)
+            _, status, usage = os.wait4(process.pid, 0)
+            print(f"    peak {usage.ru_maxrss / 1e6:.2f} GB resident, status {status}", flush=True)
+        print(f"all: {time.perf_counter() - started:.1f} s, imports included")
 
 
-STAGE = "from tabular import run_stage; run_stage()"
-
-
-def run_stage() -> None:
-    """Run one stage in this process; print its seconds and its largest memory."""
-    from penstock.stages.train import train
-    from penstock.stages.validate import validate
-
-    root, stage = Path(sys.argv[1]), sys.argv[2]
+def run_stage(stage: str, root: Path) -> None:
+    """One part of `scale`: prints its seconds, without imports."""
     section = settings(
         {
             "data": {"target": "target"},
@@ -257,10 +244,8 @@ def run_stage() -> None:
     workspace = Workspace(root, "tabular", params, root / "data" / "tabular")
     started = time.perf_counter()
     with redirect_stdout(io.StringIO()):
-        {"ingest": ingest, "validate": validate, "train": train}[stage](workspace)
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"{stage}: {seconds:.1f} s, {peak:.2f} GB", flush=True)
+        STAGES[stage](workspace)
+    print(f"{stage}: {time.perf_counter() - started:.1f} s", flush=True)
 
 
 def write_large(file: Path, rows: int) -> None:
