@@ -42,6 +42,8 @@ def test_what_would_stop_the_pipeline_is_said(tmp_path):
     fresh.run("penstock", "sample", "ratings")
     said = fresh.run("penstock", "look", "ratings", "-S", "expectations.min_examples=50000").stdout
     assert "users: 360, such as" in said
+    done = fresh.run("penstock", "look", "ratings", "--pin", check=False)
+    assert "ratings: --pin: nothing to pin" in done.stderr
     assert "doubtful: critical: splits.examples" in said
     assert "Limit: expectations.min_examples: 50000; this data would pass with 4295" in said
     assert "`penstock run ratings` would stop at what is critical" in said

@@ -9,10 +9,15 @@ import torch
 from ruamel.yaml import YAML
 from sklearn.datasets import load_diabetes
 
-from penstock.pipelines.tabular.importance import permutation_importance, plane
+from penstock.pipelines.tabular.evaluate import measure_importance
 from penstock.pipelines.tabular.network import FrontEnd, network
 from penstock.pipelines.tabular.params import Network, Perceptron, Train
-from penstock.pipelines.tabular.train import PerceptronClassifier, SquaredErrorClassifier
+from penstock.pipelines.tabular.plane import Plane
+from penstock.pipelines.tabular.train import (
+    PerceptronClassifier,
+    SquaredErrorClassifier,
+    measure,
+)
 from projects import Project, client_of, finish_once
 
 COLUMNS = {
@@ -74,6 +79,12 @@ def test_a_table_is_answered_with_a_table(finished, tmp_path):
     assert rest["error"].isna().all()
     assert set(rest["label"]) == {"setosa", "versicolor", "virginica"}
     assert all(abs(sum(json.loads(it)) - 1) < 1e-5 for it in rest["probabilities"])
+    nowhere = tmp_path / "no" / "answers.csv"
+    done = finished.run(
+        "penstock", "predict", "tabular", str(tmp_path / "rows.csv"), "--csv", str(nowhere),
+        check=False,
+    )  # fmt: skip
+    assert f"{nowhere}: " in done.stderr
     lacking = given.drop(columns="petal width (cm)")
     lacking.to_csv(tmp_path / "rows.csv", index=False)
     done = finished.run("penstock", "predict", "tabular", str(tmp_path / "rows.csv"), check=False)
@@ -124,7 +135,7 @@ def test_the_front_end_standardises_and_says_what_is_missing():
     features[:, 1] = chance.integers(0, 4, 5000)
     features[::7, 0] = np.nan
     front = FrontEnd(COLUMNS)
-    front.measure(features, np.arange(5000))
+    measure(front, features, np.arange(5000))
     seen = front(torch.from_numpy(features)).numpy()
     assert seen.shape == (5000, front.width) == (5000, 2 + 1 + 4)
     assert seen[:, 1].mean() == pytest.approx(0, abs=0.05)
@@ -132,7 +143,7 @@ def test_the_front_end_standardises_and_says_what_is_missing():
     assert (seen[::7, 0] == 0).all(), "a missing number is the mean"
     assert np.array_equal(seen[:, 2], np.isnan(features[:, 0]))
     assert (seen[:, 3:].argmax(1) == features[:, 1]).all()
-    front.measure(np.ones((10, 3), np.float32), np.arange(10))
+    measure(front, np.ones((10, 3), np.float32), np.arange(10))
     constant = front(torch.ones(10, 3)).numpy()
     assert np.isfinite(constant).all(), "a constant divides by nothing"
 
@@ -167,23 +178,24 @@ def test_squared_error_is_that_of_sigmoid_outputs_and_shares_are_theirs():
 
 
 def test_importance_finds_the_column_that_matters():
-    chance = np.random.default_rng(0)
-    features = chance.normal(size=(3000, 3)).astype(np.float32)
-    truth = features[:, 2] * 3
-
-    def losses(changed, rows):
-        return np.square(changed[:, 2] * 3 - truth[rows])
-
-    table = permutation_importance(losses, features, dict.fromkeys("abc"), 3)
+    columns = dict.fromkeys("abc", COLUMNS["m"])
+    net = network(Network(hidden=[]), {"columns": columns, "target": "t"})
+    net.layers[0].weight.data = torch.tensor([[0.0, 0.0, 3.0]])
+    net.layers[0].bias.data.zero_()
+    features = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
+    table = measure_importance(net, features, features[:, 2] * 3, ["a", "b", "c"], 3)
     assert table["column"][0] == "c"
     assert table["importance"][0] == pytest.approx(18, rel=0.1), "twice the variance"
-    assert (table["importance"][1:] == 0).all()
+    assert table["importance"][1:].to_numpy() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_plane_changes_two_columns_only():
     features = np.array([[0, 1, 5], [2, 1, 7], [4, 0, 9]], np.float32)
-    across, up, grid = plane(features, (0, 2), COLUMNS)
+    plane = Plane(features, ("n", "m"), COLUMNS)
+    grid = plane.grid()
     assert (grid[:, 1] == 1).all(), "the most frequent category"
-    assert grid[0, 0] == across[0]
-    assert grid[-1, 2] == up[-1]
-    assert np.unique(grid[:, 0]).size == len(across)
+    left, right, bottom, top = plane.extent
+    assert grid[0].tolist() == pytest.approx([left, 1, bottom])
+    assert grid[-1].tolist() == pytest.approx([right, 1, top])
+    image = plane.as_image(grid[:, 2])
+    assert (image[0] == bottom).all(), "a row of the image is a value of the second column"

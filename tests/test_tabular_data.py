@@ -16,7 +16,8 @@ from penstock.pipelines.tabular.decode import decode_frame, encode_frame
 from penstock.pipelines.tabular.expectations import expectations, tables
 from penstock.pipelines.tabular.ingest import TAKEN, ingest
 from penstock.pipelines.tabular.network import FrontEnd
-from penstock.pipelines.tabular.predict import NUMBER_OUTPUTS
+from penstock.pipelines.tabular.predict import NUMBER_OUTPUTS, read_input
+from penstock.pipelines.tabular.train import measure
 from penstock.settings.explanation import default_params
 from penstock.stages.validate import check
 
@@ -152,7 +153,7 @@ def test_a_year_may_be_the_name_of_a_column_and_all_may_be_categories(tmp_path):
     assert set(dataset.info["columns"]) == {"country", "kind", "2020"}
     front = FrontEnd(dataset.info["columns"])
     features = np.array(dataset.array("features"))
-    front.measure(features, np.arange(len(features)))
+    measure(front, features, np.arange(len(features)))
     assert (front(torch.from_numpy(features)).sum(1) == 3).all(), "one of each is 1"
 
 
@@ -167,11 +168,15 @@ def test_rows_that_cannot_be_taken_are_rejected_by_line_with_the_reason(tmp_path
     table.loc[3, "age"] = "forty"
     table.loc[5, "ill"] = ""
     table.loc[8, "joined"] = "3/4/2021"
+    table.loc[9, "age"] = "1e300"
+    table.loc[11, "ill"] = "none"
     dataset, _ = take(tmp_path, table)
     assert dict(dataset.rejected.to_numpy()) == {
         "source/people.csv:5": "age: 'forty' is no number",
         "source/people.csv:7": "no ill",
         "source/people.csv:10": "joined: '3/4/2021' is no date (2021-12-31)",
+        "source/people.csv:11": "age: '1e300' is no number",
+        "source/people.csv:13": "no ill: 'none' stands for a missing value",
     }
     assert dataset.info["found"] == ROWS
 
@@ -293,6 +298,30 @@ def test_a_column_that_vanishes_stops_the_pipeline_by_name(tmp_path, pinned):
 def test_a_column_that_changes_its_type_stops_the_pipeline_by_name(tmp_path, pinned):
     with pytest.raises(PenstockError, match="240 times: age: 'x' is no number"):
         take(tmp_path, people().assign(age="x"), columns=pinned)
+
+
+@pytest.mark.parametrize("value", [0.1234567, 1_700_000_000.0])
+def test_what_is_pinned_holds_what_it_was_pinned_from(tmp_path, value):
+    """Whatever the size of numbers and however small their span: limits are rounded outward."""
+    chance = np.random.default_rng(0)
+    table = people()[["age", "ill"]].assign(
+        constant=value, narrow=value + chance.integers(0, 100, ROWS) * value / 1e5
+    )
+    free, _ = take(tmp_path / "free", table)
+    found = {name: dict(it) for name, it in free.info["columns"].items()}
+    dataset, params = take(tmp_path / "pinned", table, columns=found)
+    assert [it for it in unmet(dataset, params) if it["severity"] == "critical"] == []
+
+
+def test_equal_numbers_written_in_two_ways_are_one_row(tmp_path):
+    dataset, _ = take(tmp_path, "a,b,ill\n-0,1,x\n0,1.0,y\n2,3,x\n4,5,y\n")
+    assert dataset.index["sha256"].nunique() == 3
+
+
+def test_a_table_to_predict_without_rows_is_read(tmp_path, pinned):
+    file = tmp_path / "rows.csv"
+    people().head(0).to_csv(file, index=False)
+    assert read_input(file, {"columns": pinned}).empty
 
 
 def test_a_new_column_is_left_out_and_said(tmp_path, pinned, capsys):

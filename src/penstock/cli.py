@@ -444,10 +444,12 @@ def predict(
     if save:
         save_binaries(rows, save)
     if csv:
-        typer.echo(write_csv(rows, csv))
-    elif as_json:
+        write_csv(rows, csv)
+    if as_json:
         for row in rows:
             typer.echo(json.dumps(row, default=lambda value: base64.b64encode(value).decode()))
+    elif csv:
+        typer.echo(f"{csv}: {len(rows):,} rows")
     else:
         show(_prediction_table(rows))
     if any(row.get("error") for row in rows):

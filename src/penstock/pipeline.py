@@ -60,6 +60,11 @@ class Mean:
         return float(weights @ scores[self.column].to_numpy(float) / weights.sum())
 
 
+def root_mean_square(scores: "pd.DataFrame", weights: "np.ndarray") -> float:
+    """The root of the weighted mean of `squared_error`: the statistic of models of a number."""
+    return float((weights @ scores["squared_error"].to_numpy() / weights.sum()) ** 0.5)
+
+
 @dataclass(frozen=True)
 class Score:
     """How one model is compared with another: a number for a test split.

@@ -16,6 +16,7 @@ from .. import pipeline
 from ..datasets.dataset import RAW, Dataset
 from ..datasets.profile import SPLITS
 from ..datasets.rejections import summarize
+from ..messages.errors import PenstockError
 from ..messages.printable import printable
 from ..messages.terminal import add_row, make_table, show
 from ..project.workspace import Workspace, scratch_folder
@@ -46,7 +47,11 @@ def look(name: str, root: Path, settings: list[str], pinned: bool = False) -> No
         PenstockError: the source is missing, cannot be read, or is not what the pipeline reads; or
             there is nothing to pin.
     """
-    params = overridden(name, root, [*settings, *([f"{PINNED}={{}}"] if pinned else [])])
+    params = overridden(name, root, settings)
+    if pinned:
+        if "columns" not in type(params.data).model_fields:
+            raise PenstockError(f"{name}: --pin: nothing to pin: it has no setting {PINNED}")
+        params = overridden(name, root, [*settings, f"{PINNED}={{}}"])
     workspace = Workspace(root, name, params, root / "data" / name)
     make_source(workspace)
     with workspace.exclusive(), scratch_folder(workspace.folder / SCRATCH) as folder:

@@ -154,19 +154,29 @@ def save_binaries(rows: list[dict[str, Any]], folder: Path) -> None:
             file.write_bytes(value)
 
 
-def write_csv(rows: list[dict[str, Any]], file: Path) -> str:
-    """Write records to a CSV file: binary values are left out, lists are JSON."""
-    table = pd.DataFrame(rows)
-    for name in table:
-        column = table[name]
-        if column.map(lambda it: isinstance(it, bytes)).any():
-            table = table.drop(columns=name)
-        elif column.map(lambda it: isinstance(it, list)).any():
-            table[name] = column.map(lambda it: json.dumps(it) if isinstance(it, list) else it)
+def write_csv(rows: list[dict[str, Any]], file: Path) -> None:
+    """Write records to a CSV file: binary values are left out, lists are JSON.
+
+    Raises:
+        PenstockError: it cannot be written there.
+    """
+    told = [
+        {
+            name: json.dumps(value) if isinstance(value, list) else value
+            for name, value in row.items()
+            if not isinstance(value, bytes)
+        }
+        for row in rows
+    ]
     partial = file.with_name(f".{file.name}.partial")
-    table.to_csv(partial, index=False)
-    partial.replace(file)
-    return f"{file}: {len(table):,} rows"
+    try:
+        pd.DataFrame(told).to_csv(partial, index=False)
+        partial.replace(file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise PenstockError(
+            f"{file}: {error.strerror or error}; expected a place to write to; check the path"
+        ) from None
 
 
 def binary_kind(value: bytes) -> str:

@@ -70,8 +70,8 @@ def latest_held_out(times: np.ndarray, test: float, validation: float) -> np.nda
     Returns:
         int8, shape (examples,): 0 for train, 1 for validation, 2 for test.
     """
-    edges = (np.quantile(times, 1 - it, method="lower") for it in (test, test + validation))
-    latest, held_out = edges
+    latest = np.quantile(times, 1 - test, method="lower")
+    held_out = np.quantile(times, 1 - test - validation, method="lower")
     return np.where(times > latest, 2, np.where(times > held_out, 1, 0)).astype(np.int8)
 
 

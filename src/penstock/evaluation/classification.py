@@ -24,19 +24,14 @@ def evaluate_classes(
     labels, predicted = scores["label"].to_numpy(), scores["predicted"].to_numpy()
     reliability = metrics.reliability(scores["confidence"].to_numpy(), scores["correct"].to_numpy())
     per_class = metrics.per_class(labels, predicted, classes)
-    correct, total = scores["correct"].to_numpy(), len(scores)
-    if resamples is None:
-        interval = metrics.proportion_interval(int(correct.sum()), total)
-    else:
-        interval = accuracy_interval(correct, scores["group"].to_numpy(), resamples)
     counts = metrics.confusion(labels, predicted, classes)
     return Evaluation(
         metrics={
-            **named_accuracy("accuracy", int(correct.sum()) / total, *interval),
+            **measure_accuracy("accuracy", scores, resamples),
             "test/log_loss": float(scores["loss"].mean()),
             "test/macro_f1": float(per_class["f1"].mean()),
             "test/calibration_error": metrics.calibration_error(reliability),
-            "test/examples": total,
+            "test/examples": len(scores),
         },
         scores=scores,
         exhibits=[
@@ -56,6 +51,18 @@ def evaluate_classes(
         ],
         plots={"reliability": reliability},
     )
+
+
+def measure_accuracy(
+    name: str, scores: pd.DataFrame, resamples: int | None = None
+) -> dict[str, float]:
+    """Accuracy with its interval: see `evaluate_classes`."""
+    correct, total = scores["correct"].to_numpy(), len(scores)
+    if resamples is None:
+        interval = metrics.proportion_interval(int(correct.sum()), total)
+    else:
+        interval = accuracy_interval(correct, scores["group"].to_numpy(), resamples)
+    return named_accuracy(name, int(correct.sum()) / total, *interval)
 
 
 def named_accuracy(name: str, accuracy: float, low: float, high: float) -> dict[str, float]:

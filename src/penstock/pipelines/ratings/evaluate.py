@@ -6,7 +6,7 @@ import pandas as pd
 from ...datasets.dataset import Dataset
 from ...evaluation import figures
 from ...evaluation.exhibits import Table, figure
-from ...evaluation.grouped import group_intervals
+from ...evaluation.regression import measure_errors
 from ...pipeline import Evaluation
 from . import ranking
 from .baselines import Biases, predict_by_neighbours
@@ -25,36 +25,13 @@ def evaluate(network: Recommender, dataset: Dataset, params: Params) -> Evaluati
     train, test = ({k: v[rows] for k, v in columns.items()} for rows in (learned, test_rows))
     predicted = pd.DataFrame({"rating": rate_pairs(network, test["user"], test["item"])})
     scores = outcome(predicted, exam(dataset, "test"))
-    errors = _errors(scores, test["user"], params.evaluate.resamples)
+    errors = measure_errors(scores, test["user"], params.evaluate.resamples)
     evaluation = Evaluation(metrics=errors, scores=scores)
     _add_baselines(evaluation, dataset, train, test, params)
     _add_lists(evaluation, network, dataset, train, test, params)
     _add_errors_by(evaluation, network, test)
     evaluation.metrics["test/examples"] = len(scores)
     return evaluation
-
-
-def _errors(scores: pd.DataFrame, users: np.ndarray, resamples: int) -> dict[str, float]:
-    """Errors with intervals by bootstrap of whole users, from each one's sums."""
-    sums = scores.groupby(users)[["squared_error", "error"]].sum()
-    sums["ratings"] = scores.groupby(users).size()
-    squared, error, ratings = (sums[name].to_numpy(np.float64) for name in sums)
-
-    def measure(weights: np.ndarray) -> dict[str, float]:
-        total = weights @ ratings
-        return {
-            "rmse": float(np.sqrt(weights @ squared / total)),
-            "mae": float(weights @ error / total),
-        }
-
-    values = measure(np.ones(len(sums)))
-    intervals = group_intervals(measure, sums.index.to_numpy(), resamples)
-    metrics: dict[str, float] = {}
-    for name, value in values.items():
-        low, high = intervals[name]
-        metrics |= {f"test/{name}": value, f"test/{name}_low": low, f"test/{name}_high": high}
-    metrics["test/mse"] = values["rmse"] ** 2
-    return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
 def _add_baselines(

@@ -11,7 +11,7 @@ import torch
 from ...kinds.tables.delimited import Block, Reject
 from ...kinds.tables.raw_files import RawFile, list_files
 from ...messages.errors import PenstockError
-from ...pipeline import Interface, Score
+from ...pipeline import Interface, Score, root_mean_square
 from .columns import look, match_columns, read_columns
 from .network import Recommender
 from .ranking import best_items, pairs
@@ -30,11 +30,6 @@ OUTPUTS = {
 }
 OPTIONS: dict[str, Any] = {"count": 10}
 BATCH = 2**16
-
-
-def root_mean_square(scores: pd.DataFrame, weights: np.ndarray) -> float:
-    """Root of the mean squared error of ratings with these weights."""
-    return float(np.sqrt(weights @ scores["squared_error"].to_numpy() / weights.sum()))
 
 
 def interface(info: dict[str, Any]) -> Interface:

@@ -8,14 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .decode import find_missing, read_plain_numbers, read_values
+from .decode import find_missing, read_plain_numbers, read_values, trim
 
 MOST_READABLE = 0.95  # share of values that must be numbers, say, for the column to be of numbers
 MOST_CATEGORIES = 100  # the most frequent are told apart
 TEXT_SHARE = 0.05  # of rows: more different values than that, and than 100, are names or free text
 COUNTED = 100_000  # different values that are counted
 FEW_NUMBERS = 20  # different whole numbers, at most, that are taken for classes
-# The median of other rows lies between these rows' quartiles, unless something has changed.
 MARGIN = 0.1  # of the span: how far new numbers may be beyond those learned from
 
 
@@ -39,7 +38,7 @@ class Evidence:
             self.readable["number"] += int((~missing).sum())
             self._look_at_numbers(plain[~missing], missing.any())
         else:
-            values = pc.utf8_trim_whitespace(values.fill_null(""))
+            values = trim(values)
             missing = find_missing(values)
             self._look_at_texts(values.filter(pa.array(~missing)))
         if plain is not None and self.whole and len(self.counts) < COUNTED:
@@ -126,11 +125,12 @@ def describe_column(kind: str, values: np.ndarray, names: list[str]) -> dict[str
         return {"type": kind, **limits, "missing": _limit(missing)}
     there = values[np.isfinite(values)].astype(np.float64)
     low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 0.0)
-    margin = MARGIN * (high - low)
-    quartiles = np.quantile(there, [0.25, 0.75]) if len(there) else [0.0, 0.0]
+    span = high - low
+    # The median of other rows lies between these rows' quartiles, unless something has changed.
+    first, third = np.quantile(there, [0.25, 0.75]) if len(there) else (0.0, 0.0)
     found: dict[str, list[float] | list[None]] = {
-        "range": [_short(low - margin), _short(high + margin)],
-        "median": [_short(it) for it in quartiles],
+        "range": _outward(low - MARGIN * span, high + MARGIN * span, span),
+        "median": _outward(first, third, span),
     }
     if kind == "boolean":
         found = {key: [None, None] for key in found}
@@ -143,5 +143,13 @@ def _limit(missing: float) -> float:
     return min(1.0, float(np.ceil(200 * missing) / 100))
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")
+def _outward(low: float, high: float, span: float) -> list[float]:
+    """Two limits, rounded away from each other to a hundredth or less of a span."""
+    if not span:
+        return [float(low), float(high)]
+    digits = 2 - int(np.floor(np.log10(span)))
+    step = 10.0**-digits
+    return [
+        round(float(np.floor(low / step)) * step, digits),
+        round(float(np.ceil(high / step)) * step, digits),
+    ]

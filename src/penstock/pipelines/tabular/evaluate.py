@@ -4,57 +4,44 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import nn
+from sklearn.dummy import DummyRegressor
+from sklearn.inspection import permutation_importance
 
 from ...datasets.dataset import Dataset
 from ...evaluation import exhibits
-from ...evaluation.classification import evaluate_classes, named_accuracy
+from ...evaluation.classification import evaluate_classes, measure_accuracy
 from ...evaluation.comparison import compare
-from ...evaluation.grouped import group_intervals
 from ...evaluation.inference import class_probabilities, log_losses
-from ...evaluation.metrics import proportion_interval
 from ...evaluation.predictions import as_predictions
+from ...evaluation.regression import measure_errors
 from ...pipeline import Evaluation
 from . import figures
-from .importance import GRID, permutation_importance, plane
 from .network import TabularNetwork
 from .params import Params
+from .plane import Plane
 from .predict import interface, outcome, predict_numbers
 from .references import predict_references
 
 BLOCKS = 1000  # rows are resampled in so many blocks, at most
+SHUFFLED = 2000  # rows, at most
 
 
-def evaluate(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation:
+def evaluate(network: TabularNetwork, dataset: Dataset, params: Params) -> Evaluation:
     """Score every test row; compare with a linear and a boosted model that learned the same."""
-    assert isinstance(network, TabularNetwork)
-    rows, classes = dataset.rows("test"), dataset.info.get("classes")
-    features = np.asarray(dataset.array("features")[rows])
-    answers = _answer(network, features, classes is not None)
-    scores = _mark(answers, dataset)
-    resamples = params.evaluate.resamples
-    if classes:
-        evaluation = evaluate_classes(scores, classes, resamples if "group" in scores else None)
-        share = dataset.examples("train")["label"].value_counts(normalize=True).max()
-        evaluation.metrics["test/gain_over_constant"] = evaluation.metrics[
-            "test/accuracy"
-        ] - _constant_accuracy(dataset)
-        evaluation.meanings["test/gain_over_constant"] = (
-            f"accuracy above that of the most frequent class, {share:.3f} of the training rows"
-        )
-    else:
-        evaluation = _evaluate_numbers(scores, dataset, resamples)
+    features = np.asarray(dataset.array("features")[dataset.rows("test")])
+    scores = _mark(_answer(network, features), dataset)
+    add_up = _evaluate_classes if network.classes else _evaluate_numbers
+    evaluation = add_up(scores, dataset, params.evaluate.resamples)
     references = predict_references(network.front, dataset, params.train.splits)
-    _compare(evaluation, references, dataset)
+    _compare(evaluation, references, dataset, params.evaluate.resamples)
     _show_what_matters(evaluation, network, features, dataset, params)
     return evaluation
 
 
-def _answer(network: nn.Module, features: np.ndarray, classified: bool) -> np.ndarray:
+def _answer(network: TabularNetwork, features: np.ndarray) -> np.ndarray:
     """Probabilities, shape (rows, classes), or numbers, shape (rows,)."""
-    return (
-        class_probabilities(network, features) if classified else predict_numbers(network, features)
-    )
+    answer = class_probabilities if network.classes else predict_numbers
+    return answer(network, features)
 
 
 def _mark(answers: np.ndarray, dataset: Dataset) -> pd.DataFrame:
@@ -66,28 +53,33 @@ def _mark(answers: np.ndarray, dataset: Dataset) -> pd.DataFrame:
     return outcome(given, dataset.examples("test"))
 
 
-def _constant_accuracy(dataset: Dataset) -> float:
-    most_frequent = dataset.examples("train")["label"].mode()[0]
-    return float((dataset.examples("test")["label"] == most_frequent).mean())
+def _evaluate_classes(scores: pd.DataFrame, dataset: Dataset, resamples: int) -> Evaluation:
+    """Accuracy, beside that of the most frequent class."""
+    grouped = resamples if "group" in scores else None
+    evaluation = evaluate_classes(scores, dataset.info["classes"], grouped)
+    frequent = dataset.examples("train")["label"].mode()[0]
+    constant = float((scores["label"] == frequent).mean())
+    evaluation.metrics["test/gain_over_constant"] = evaluation.metrics["test/accuracy"] - constant
+    evaluation.meanings["test/gain_over_constant"] = (
+        f"accuracy above that of always answering {dataset.info['classes'][frequent]}"
+    )
+    return evaluation
 
 
 def _evaluate_numbers(scores: pd.DataFrame, dataset: Dataset, resamples: int) -> Evaluation:
     """Errors in units of the target, beside those of its mean."""
     target, predicted = (scores[it].to_numpy() for it in ("target", "predicted"))
     mean = float(dataset.examples("train")["target"].mean())
-    squares, constant = scores["squared_error"].to_numpy(), np.square(target - mean)
-    rmse, rmse_mean = float(np.sqrt(squares.mean())), float(np.sqrt(constant.mean()))
-    low, high = _rmse_interval(scores, resamples)
-    metrics = {
-        "test/rmse": rmse,
-        **({"test/rmse_low": low, "test/rmse_high": high} if np.isfinite(low) else {}),
-        "test/mae": float(scores["error"].abs().mean()),
-        "test/r2": float(1 - squares.sum() / np.square(target - target.mean()).sum()),
-        "test/gain_over_constant": rmse_mean - rmse,
-        "test/examples": len(scores),
-    }
+    errors = measure_errors(scores, _units(scores), resamples)
+    constant = float(np.sqrt(np.square(target - mean).mean()))
+    variance = float(np.square(target - target.mean()).mean())
     return Evaluation(
-        metrics=metrics,
+        metrics={
+            **errors,
+            "test/r2": 1 - errors["test/mse"] / variance,
+            "test/gain_over_constant": constant - errors["test/rmse"],
+            "test/examples": len(scores),
+        },
         scores=scores,
         exhibits=[
             exhibits.figure(
@@ -103,19 +95,16 @@ def _evaluate_numbers(scores: pd.DataFrame, dataset: Dataset, resamples: int) ->
     )
 
 
-def _rmse_interval(scores: pd.DataFrame, resamples: int) -> tuple[float, float]:
-    """By bootstrap of groups, or of rows; of many rows, of blocks of them."""
-    units = scores["group"] if "group" in scores else np.arange(len(scores)) % BLOCKS
-    squares = scores["squared_error"].to_numpy()
-    names, member = np.unique(units, return_inverse=True)
-    total, count = np.bincount(member, squares), np.bincount(member)
-    intervals = group_intervals(
-        lambda times: {"rmse": float(np.sqrt(times @ total / (times @ count)))}, names, resamples
-    )
-    return intervals["rmse"]
+def _units(scores: pd.DataFrame) -> np.ndarray:
+    """What is resampled: groups, or rows; of many rows, blocks of them."""
+    if "group" in scores:
+        return scores["group"].to_numpy()
+    return np.arange(len(scores)) % BLOCKS
 
 
-def _compare(evaluation: Evaluation, references: dict[str, np.ndarray], dataset: Dataset) -> None:
+def _compare(
+    evaluation: Evaluation, references: dict[str, np.ndarray], dataset: Dataset, resamples: int
+) -> None:
     """Add what each reference reaches, and how far the network is from it on the same rows."""
     score = interface(dataset.info).score
     metric = score.metric.removeprefix("test/")
@@ -124,15 +113,20 @@ def _compare(evaluation: Evaluation, references: dict[str, np.ndarray], dataset:
     ]
     for name, answers in references.items():
         marked = _mark(answers, dataset)
-        value = score.statistic(marked, np.ones(len(marked)))
-        difference = compare(evaluation.scores, marked, score)
-        records.append({"model": name, metric: value, "this one is better by": str(difference)})
-        if metric == "accuracy":
-            correct = int(marked["correct"].sum())
-            interval = proportion_interval(correct, len(marked))
-            evaluation.metrics |= named_accuracy(f"accuracy_{name}", value, *interval)
+        if "classes" in dataset.info:
+            grouped = resamples if "group" in marked else None
+            found = measure_accuracy(metric, marked, grouped)
         else:
-            evaluation.metrics[f"test/{metric}_{name}"] = value
+            found = measure_errors(marked, _units(marked), resamples)
+        evaluation.metrics |= {
+            key.replace(metric, f"{metric}_{name}"): value
+            for key, value in found.items()
+            if key.startswith(score.metric)
+        }
+        difference = str(compare(evaluation.scores, marked, score))
+        records.append(
+            {"model": name, metric: found[score.metric], "this one is better by": difference}
+        )
     evaluation.exhibits.append(
         exhibits.Table(
             "Beside classical methods",
@@ -150,16 +144,9 @@ def _show_what_matters(
     dataset: Dataset,
     params: Params,
 ) -> None:
-    columns, scores = dataset.info["columns"], evaluation.scores
-    truth = scores["label" if network.classes else "target"].to_numpy()
-
-    def losses(changed: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        answers = _answer(network, changed, bool(network.classes))
-        if network.classes:
-            return log_losses(answers, truth[rows])
-        return np.square(answers - truth[rows])
-
-    table = permutation_importance(losses, features, columns, params.evaluate.repeats)
+    truth = evaluation.scores["label" if network.classes else "target"].to_numpy()
+    columns = list(dataset.info["columns"])
+    table = measure_importance(network, features, truth, columns, params.evaluate.repeats)
     evaluation.plots["importance"] = table
     loss = "log loss" if network.classes else "squared error"
     evaluation.exhibits.append(
@@ -174,34 +161,68 @@ def _show_what_matters(
         evaluation.exhibits.append(_regions(network, features, chosen, dataset, truth))
 
 
-def _choose_two(table: pd.DataFrame, dataset: Dataset, params: Params) -> list[str]:
+def measure_importance(
+    network: TabularNetwork,
+    features: np.ndarray,
+    truth: np.ndarray,
+    columns: list[str],
+    repeats: int,
+) -> pd.DataFrame:
+    """How much worse predictions get when a column's values are dealt to other rows (Breiman 2001).
+
+    Returns:
+        column, importance (mean rise of the loss), low and high (of the repeats); the largest
+        first.
+    """
+
+    def score(_: object, changed: np.ndarray, asked: np.ndarray) -> float:
+        answers = _answer(network, changed)
+        losses = log_losses(answers, asked) if network.classes else np.square(answers - asked)
+        return -float(losses.mean())
+
+    rows = np.arange(len(features))
+    if len(rows) > SHUFFLED:
+        rows = np.random.default_rng(0).choice(rows, SHUFFLED, replace=False)
+    # An estimator is asked for; the score does without.
+    rises = permutation_importance(
+        DummyRegressor(), features[rows], truth[rows], scoring=score, n_repeats=repeats,
+        random_state=0,
+    )["importances"]  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "column": columns,
+            "importance": rises.mean(1),
+            "low": rises.min(1),
+            "high": rises.max(1),
+        }
+    )
+    return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+def _choose_two(table: pd.DataFrame, dataset: Dataset, params: Params) -> tuple[str, str] | None:
     """The two columns of numbers to draw, or nothing if there are not two."""
     numbers = [it for it, of in dataset.info["columns"].items() if of["type"] == "number"]
     asked = [it for it in params.evaluate.regions if it in numbers]
     by_importance = [it for it in table["column"] if it in numbers and it not in asked]
-    chosen = [*asked, *by_importance][:2]
-    return chosen if len(chosen) == 2 else []
+    chosen = [*asked, *by_importance]
+    return (chosen[0], chosen[1]) if len(chosen) > 1 else None
 
 
 def _regions(
     network: TabularNetwork,
     features: np.ndarray,
-    names: list[str],
+    names: tuple[str, str],
     dataset: Dataset,
     truth: np.ndarray,
 ) -> exhibits.Picture:
     """What is predicted over two columns."""
-    columns = dataset.info["columns"]
-    across, up = (list(columns).index(name) for name in names)
-    *axes, grid = plane(features, (across, up), columns)
-    answers = _answer(network, grid, bool(network.classes))
-    drawn = ((axes[0], axes[1]), (names[0], names[1]))
-    points = features[:, [across, up]]
+    plane = Plane(features, names, dataset.info["columns"])
+    answers = _answer(network, plane.grid())
     if network.classes:
-        labels = answers.argmax(1).reshape(GRID, GRID)
-        picture = figures.class_regions(*drawn, labels, points, truth, dataset.info["classes"])
+        classes = dataset.info["classes"]
+        picture = figures.class_regions(plane, answers.argmax(1), truth, classes)
     else:
-        picture = figures.number_regions(*drawn, answers.reshape(GRID, GRID), points, truth)
+        picture = figures.number_regions(plane, answers, truth)
     return exhibits.figure(
         "Decision regions" if network.classes else "Prediction over two columns",
         picture,

@@ -15,8 +15,6 @@ from .params import Params
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
-CHUNK = 2**16  # rows looked at at a time
-SAMPLE = 50_000  # rows, at least, that a median is taken of
 TINY = 1e-9
 
 
@@ -27,20 +25,14 @@ def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
         Those of `datasets.profile`, and `columns`, a row for each: column, type, lowest, highest,
         outside (share of its values that are out of range, or categories not known), missing
         (share), unusual (how much more is missing than usual) and moved (how far the median is from
-        where it may be, in spans of that). `totals`, one row: pinned, and
-        different (values of the target in the training split).
+        where it may be, in spans of that). `totals`, one row: pinned, and different (values of the
+        target in the training split).
     """
-    info, rows = dataset.info, np.arange(dataset.info["examples"])
-    features = dataset.array("features")
-    some = np.asarray(features[:: max(1, len(rows) // SAMPLE)])
-    found = [
-        _Column(name, it, some[:, place])
-        for place, (name, it) in enumerate(info["columns"].items())
+    info, features = dataset.info, dataset.array("features")
+    columns = [
+        {"column": name, "type": pinned["type"], **_describe(features[:, place], pinned)}
+        for place, (name, pinned) in enumerate(info["columns"].items())
     ]
-    for start in range(0, len(rows), CHUNK):
-        part = np.asarray(features[start : start + CHUNK])
-        for place, column in enumerate(found):
-            column.look(part[:, place])
     target = "label" if info["task"] == "classification" else "target"
     learned = dataset.columns(target)[target][dataset.rows("train")]
     totals = {"pinned": info["pinned"], "different": len(np.unique(learned))}
@@ -48,63 +40,38 @@ def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
     return {
         "classes": nothing,  # where the target is a number
         **profile.tables(dataset),
-        "columns": pd.DataFrame([it.row() for it in found]),
+        "columns": pd.DataFrame(columns),
         "totals": pd.DataFrame([totals]),
     }
 
 
-class _Column:
-    """What a column's values are, of all rows."""
-
-    def __init__(self, name: str, pinned: dict[str, Any], some: np.ndarray) -> None:
-        self.name, self.pinned = name, pinned
-        self.moved = _distance(some[np.isfinite(some)].astype(np.float64), *pinned["median"])
-        self.rows = self.missing = self.outside = 0
-        self.lowest, self.highest = np.inf, -np.inf
-
-    def look(self, values: np.ndarray) -> None:
-        self.rows += len(values)
-        if self.pinned["type"] == "category":
-            known = len(self.pinned["values"])
-            self.missing += int((values == known + 1).sum())
-            self.outside += int((values == known).sum()) * self._is_whole()
-            return
+def _describe(values: np.ndarray, pinned: dict[str, Any]) -> dict[str, Any]:
+    """What a column's values are, beside what is pinned of it."""
+    found: dict[str, Any] = {"lowest": None, "highest": None, "moved": 0.0}
+    if pinned["type"] == "category":
+        known = len(pinned["values"])
+        missing, other = (float((values == code).mean()) for code in (known + 1, known))
+        # Where only the most frequent are told apart, others are usual.
+        found["outside"] = other / max(TINY, 1 - missing) if known < MOST_CATEGORIES else 0.0
+    else:
         there = values[np.isfinite(values)].astype(np.float64)
-        self.missing += len(values) - len(there)
+        missing = 1 - len(there) / len(values)
+        low, high = pinned["range"]
+        below = there < (-np.inf if low is None else low)
+        above = there > (np.inf if high is None else high)
+        found["outside"] = float((below | above).sum()) / max(1, len(there))
         if len(there):
-            low, high = self.pinned["range"]
-            self.outside += int((there < (-np.inf if low is None else low)).sum())
-            self.outside += int((there > (np.inf if high is None else high)).sum())
-            self.lowest = min(self.lowest, float(there.min()))
-            self.highest = max(self.highest, float(there.max()))
-
-    def _is_whole(self) -> bool:
-        """Whether all categories are told apart: else others are usual."""
-        return len(self.pinned["values"]) < MOST_CATEGORIES
-
-    def row(self) -> dict[str, Any]:
-        there = max(1, self.rows - self.missing)
-        missing = self.missing / self.rows
-        measured = np.isfinite(self.lowest)
-        return {
-            "column": self.name,
-            "type": self.pinned["type"],
-            "lowest": self.lowest if measured else None,
-            "highest": self.highest if measured else None,
-            "outside": self.outside / there,
-            "missing": missing,
-            "unusual": max(0.0, missing - self.pinned["missing"]),
-            "moved": self.moved,
-        }
+            found |= {"lowest": float(there.min()), "highest": float(there.max())}
+            found["moved"] = _distance(float(np.median(there)), *pinned["median"])
+    return {**found, "missing": missing, "unusual": max(0.0, missing - pinned["missing"])}
 
 
-def _distance(values: np.ndarray, low: float | None, high: float | None) -> float:
-    """How far the median of values is from where it may be, in spans of that; 0 if it is there."""
-    if low is None or high is None or not len(values):
+def _distance(median: float, low: float | None, high: float | None) -> float:
+    """How far a median is from where it may be, in spans of that; 0 if it is there."""
+    if low is None or high is None:
         return 0.0
-    median = float(np.median(values))
-    beyond = max(low - median, median - high)
-    return beyond / max(high - low, TINY) if beyond > TINY * abs(median) else 0.0
+    beyond = max(low - median, median - high, 0.0)
+    return beyond / max(high - low, TINY)
 
 
 def expectations(params: Params) -> Iterator[Expectation]:

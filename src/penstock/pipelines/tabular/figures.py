@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ...evaluation.figures import BLUE, GREY
+from .plane import Plane
 
 POINTS = 400  # rows drawn, at most
 
@@ -24,71 +25,40 @@ def importance_figure(table: pd.DataFrame, most: int = 15) -> Figure:
 
 
 def class_regions(
-    axes: tuple[np.ndarray, np.ndarray],
-    names: tuple[str, str],
-    predicted: np.ndarray,
-    points: np.ndarray,
-    labels: np.ndarray,
-    classes: Sequence[str],
+    plane: Plane, predicted: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 ) -> Figure:
     """Which class is predicted where, and rows by their true class.
 
     Args:
-        axes: values across and up.
-        names: of the two columns.
-        predicted: label at each point of the grid, shape (up, across).
-        points: rows, shape (rows, 2).
-        labels: their true labels.
+        plane: two columns.
+        predicted: label at each point of its grid, shape (points,).
+        labels: true labels of its rows.
         classes: name of each label.
     """
-    figure = Figure(figsize=(5.2, 3.9), layout="constrained")
-    axis = figure.subplots()
+    figure, axis = plane.draw_axes()
     colours = mpl.colormaps["tab20" if len(classes) > 10 else "tab10"]
-    extent = (axes[0][0], axes[0][-1], axes[1][0], axes[1][-1])
-    shades = colours(predicted % colours.N) * [1, 1, 1, 0.25]
-    axis.imshow(shades, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
-    for label in np.unique(labels[:POINTS]):
-        of_class = points[:POINTS][labels[:POINTS] == label]
+    shades = colours(plane.as_image(predicted) % colours.N) * [1, 1, 1, 0.25]
+    axis.imshow(shades, extent=plane.extent, origin="lower", aspect="auto")
+    shown = labels[:POINTS]
+    for label in np.unique(shown):
+        x, y = plane.points[:POINTS][shown == label].T
         colour = colours(int(label) % colours.N)
-        axis.scatter(
-            of_class[:, 0],
-            of_class[:, 1],
-            s=14,
-            color=colour,
-            edgecolor="white",
-            label=classes[label],
-        )
-    axis.set(xlabel=names[0], ylabel=names[1], xlim=extent[:2], ylim=extent[2:])
+        axis.scatter(x, y, s=14, color=colour, edgecolor="white", label=classes[label])
     if len(classes) <= 10:
         axis.legend(frameon=False, fontsize=7)
     return figure
 
 
-def number_regions(
-    axes: tuple[np.ndarray, np.ndarray],
-    names: tuple[str, str],
-    predicted: np.ndarray,
-    points: np.ndarray,
-    target: np.ndarray,
-) -> Figure:
+def number_regions(plane: Plane, predicted: np.ndarray, target: np.ndarray) -> Figure:
     """Which number is predicted where, and rows by their true number; as `class_regions`."""
-    figure = Figure(figsize=(5.2, 3.9), layout="constrained")
-    axis = figure.subplots()
-    extent = (axes[0][0], axes[0][-1], axes[1][0], axes[1][-1])
+    figure, axis = plane.draw_axes()
     low, high = np.quantile(target, [0.01, 0.99])
     scale = {"vmin": low, "vmax": high, "cmap": "viridis"}
-    axis.imshow(predicted, extent=extent, origin="lower", aspect="auto", alpha=0.6, **scale)
-    drawn = axis.scatter(
-        points[:POINTS, 0],
-        points[:POINTS, 1],
-        s=14,
-        c=target[:POINTS],
-        edgecolor="white",
-        linewidth=0.5,
-        **scale,
-    )
+    image = plane.as_image(predicted)
+    axis.imshow(image, extent=plane.extent, origin="lower", aspect="auto", alpha=0.6, **scale)
+    x, y = plane.points[:POINTS].T
+    drawn = axis.scatter(x, y, c=target[:POINTS], s=14, edgecolor="white", linewidth=0.5, **scale)
     figure.colorbar(drawn)
-    axis.set(xlabel=names[0], ylabel=names[1], xlim=extent[:2], ylim=extent[2:])
     return figure
 
 

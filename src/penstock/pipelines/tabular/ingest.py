@@ -52,7 +52,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         "left_out": left_out,
     }
     _tell(writer.info)
-    kept = index.drop(columns=["time"] if "time" in index else [])
+    kept = index.drop(columns="time", errors="ignore")
     for start in range(0, len(kept), CHUNK):
         part = slice(start, start + CHUNK)
         writer.add(kept.iloc[part], {"features": features[part]})
@@ -72,9 +72,8 @@ def _check_names(table: Table, data: Data) -> None:
                     else f"set pipelines.tabular.data.{role}"
                 )
                 raise PenstockError(f"{table.file.name}: no column {name}; found {shown}; {remedy}")
-    roles = {data.target, data.group, data.time, *data.ignore}
     for name in table.names:
-        if name in TAKEN - roles:
+        if name in TAKEN - data.not_learned_from:
             raise PenstockError(
                 f"{table.file.name}: no column to learn from may be named {name}, which Penstock "
                 "calls something else; rename it, or add it to pipelines.tabular.data.ignore"
@@ -87,8 +86,7 @@ def _find_types(table: Table, data: Data) -> tuple[dict[str, str], dict[str, str
     All rows are looked at once for what is not pinned.
     """
     pinned: dict[str, str] = {name: it.type for name, it in data.columns.items()}
-    roles = {data.target, data.group, data.time, *data.ignore}
-    free = [name for name in table.names if name not in roles]
+    free = [name for name in table.names if name not in data.not_learned_from]
     looked_at = [data.target] if data.task == "auto" else []
     looked_at += [] if pinned else free
     seen = {name: Evidence() for name in looked_at}

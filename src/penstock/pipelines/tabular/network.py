@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from .params import Network, Perceptron
 
 FURTHEST = 10.0  # standard deviations: a number further out counts as that far
-CHUNK = 2**16  # rows measured at a time
 
 
 class FrontEnd(nn.Module):
     """Standardises numbers, writes categories as one-hot, and says of each what is missing.
 
     A missing number becomes the mean; where the training rows lack some, one more input says so.
+    Mean and standard deviation are measured where it is trained.
     """
 
     mean: torch.Tensor
@@ -41,23 +41,6 @@ class FrontEnd(nn.Module):
         self.register_buffer("mean", torch.zeros(len(numbers)))
         self.register_buffer("deviation", torch.ones(len(numbers)))
         self.width = len(numbers) + len(lacking) + sum(size for _, size in self.categories)
-
-    def measure(self, features: np.ndarray, rows: np.ndarray) -> None:
-        """Take over mean and standard deviation of the numbers in some rows."""
-        places = self.numbers.numpy()
-        count, total, squares = (np.zeros(len(places)) for _ in range(3))
-        centre = np.nan_to_num(np.asarray(features[rows[:CHUNK]], np.float64)[:, places]).mean(0)
-        for start in range(0, len(rows), CHUNK):
-            part = np.asarray(features[rows[start : start + CHUNK]], np.float64)[:, places] - centre
-            there = np.isfinite(part)
-            part = np.where(there, part, 0)
-            count, total = count + there.sum(0), total + part.sum(0)
-            squares = squares + np.square(part).sum(0)
-        mean = total / np.maximum(count, 1)
-        deviation = np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0))
-        deviation[deviation < 1e-12 * np.abs(centre + mean) + 1e-30] = 1  # a constant
-        self.mean.copy_(torch.from_numpy(centre + mean))
-        self.deviation.copy_(torch.from_numpy(deviation))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Features, shape (batch, columns) -> what layers see, shape (batch, width)."""

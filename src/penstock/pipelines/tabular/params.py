@@ -45,7 +45,8 @@ class Data(Section):
     """The columns to learn from, pinned: one that vanishes or changes stops the pipeline. Without
     any, they are found out anew; `penstock look tabular --pin` writes down what it finds."""
     split: Literal["hash", "stratified", "time"] = "stratified"
-    """`hash` goes by the content of a row, so adding rows moves nobody; `stratified` gives each
+    """`hash` goes by the content of a row, so adding rows moves nobody while the columns are the
+    same; `stratified` gives each
     class its shares exactly; `time` holds out the latest."""
     group: str = ""
     """A column that says which rows belong together, a patient's say: they stay in one split."""
@@ -56,10 +57,14 @@ class Data(Section):
     validation_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     """Share of the rows held out as validation."""
 
+    @property
+    def not_learned_from(self) -> set[str]:
+        """Columns that no prediction may rest on."""
+        return {self.target, self.group, self.time, *self.ignore}
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        roles = {self.target, self.group, self.time, *self.ignore}
-        if both := [it for it in self.columns if it in roles]:
+        if both := [it for it in self.columns if it in self.not_learned_from]:
             raise ValueError(
                 f"columns has {both[0]}, which is the target or not to be learned from; take it out"
             )

@@ -12,7 +12,7 @@ from ...evaluation import predictions as classified
 from ...evaluation.inference import class_probabilities
 from ...kinds.tables.raw_files import list_files
 from ...messages.errors import PenstockError
-from ...pipeline import Interface, Score
+from ...pipeline import Interface, Score, root_mean_square
 from .decode import complain, decode_column, decode_frame, encode_frame
 from .table import Table
 
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 NUMBER_OUTPUTS = {"prediction": "double", "error": "string"}
 BATCH = 2**14  # rows
-
-
-def root_mean_square(scores: pd.DataFrame, weights: np.ndarray) -> float:
-    """Root of the mean squared error of rows with these weights."""
-    return float(np.sqrt(weights @ scores["squared_error"].to_numpy() / weights.sum()))
 
 
 def interface(info: dict[str, Any]) -> Interface:
@@ -86,7 +81,7 @@ def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
             **{name: exam[name].to_numpy() for name in ("id", "group") if name in exam},
             "target": target,
             "predicted": predicted,
-            "error": predicted - target,
+            "error": np.abs(predicted - target),
             "squared_error": np.square(predicted - target),
         }
     )
@@ -108,7 +103,7 @@ def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:
             f"{file}: no column {', '.join(lacking)}; found {shown}; the model learned from "
             f"{', '.join(info['columns'])}; add it, empty if nothing is known"
         )
-    parts = []
+    parts = [pd.DataFrame(columns=table.names, dtype=object)]  # there may be no rows
     bad: dict[int, str] = {}
     blocks = table.blocks(table.names, lambda line, reason: bad.update({line: reason}))
     for block in blocks:
@@ -122,10 +117,6 @@ def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:
                 part[name] = numbers.astype(np.float64)
         parts.append(part)
     errors = pd.Series({line: f"line {line}: {why}" for line, why in bad.items()}, dtype=object)
-    rows = pd.concat([*parts, pd.DataFrame(index=errors.index.difference(_lines(parts)))])
-    rows["error"] = errors.reindex(rows.index)
-    return rows.sort_index().reset_index(drop=True)
-
-
-def _lines(parts: list[pd.DataFrame]) -> pd.Index:
-    return pd.Index([line for part in parts for line in part.index])
+    rows = pd.concat(parts)
+    rows = rows.reindex(rows.index.union(errors.index))
+    return rows.assign(error=errors).reset_index(drop=True)

@@ -53,7 +53,7 @@ def predict_references(
 
 def _see(front: FrontEnd, features: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        seen: np.ndarray = front.cpu()(torch.from_numpy(features)).numpy()
+        seen: np.ndarray = front(torch.from_numpy(features).to(front.mean.device)).cpu().numpy()
     return seen
 
 

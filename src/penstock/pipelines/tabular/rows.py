@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ...kinds.tables.delimited import Block, Reject
 from ...kinds.tables.values import Ids, shorten
-from .decode import complain, decode_column, find_missing, read_values
+from .decode import complain, decode_column, find_missing, read_values, trim
 from .params import Data
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd: which column a text is in makes a difference
@@ -54,29 +53,25 @@ class Rows:
             block: text of all `wanted` columns.
             reject: is told the line of what cannot be taken, and why.
         """
-        texts = {
-            name: it if self.types.get(name) == "number" else _trim(it)
-            for name, it in block.columns.items()
-        }
         bad: dict[int, str] = {}
-        index = self._read_index(texts, bad)
+        index = self._read_index(block.columns, bad)
         features = np.empty((len(block.lines), len(self.types)), np.float32)
         content = np.zeros(len(block.lines), np.uint64)
         for place, (name, kind) in enumerate(self.types.items()):
             if kind == "category":
-                missing = find_missing(texts[name])
-                codes = self.names[name].encode(texts[name])
-                features[:, place] = np.where(missing, -1, codes)
-                content = content * FACTOR ^ np.where(missing, 0, _hash(texts[name]))
+                texts = trim(block.columns[name])
+                missing = find_missing(texts)
+                features[:, place] = np.where(missing, -1, self.names[name].encode(texts))
+                content = content * FACTOR ^ np.where(missing, 0, _hash(texts))
             else:
-                features[:, place], good = decode_column(texts[name], {"type": kind})
-                _note(bad, good, name, kind, texts[name])
+                features[:, place], good = decode_column(block.columns[name], {"type": kind})
+                _note(bad, good, name, kind, block.columns[name])
         for row, reason in sorted(bad.items()):
             reject(int(block.lines[row]), reason)
         keep = np.ones(len(block.lines), bool)
         keep[list(bad)] = False
         numbers = [place for place, kind in enumerate(self.types.values()) if kind != "category"]
-        measured = np.ascontiguousarray(features[:, numbers])
+        measured = features[:, numbers] + 0.0  # -0 is 0: what is equal has one digest
         index["sha256"] = [
             hashlib.sha256(row.tobytes() + text.tobytes()).hexdigest()
             for row, text in zip(measured, content, strict=True)
@@ -84,23 +79,26 @@ class Rows:
         self._features.append(features[keep])
         self._index.append(index.assign(id=block.lines)[keep])
 
-    def _read_index(self, texts: dict[str, pa.Array], bad: dict[int, str]) -> pd.DataFrame:
+    def _read_index(self, columns: dict[str, pa.Array], bad: dict[int, str]) -> pd.DataFrame:
         """What is known of each row beside its features."""
-        index = pd.DataFrame(index=range(len(texts[self.data.target])))
-        target = texts[self.data.target]
-        missing = find_missing(target)
+        data = self.data
+        target = trim(columns[data.target])
+        index = pd.DataFrame(index=range(len(target)))
         if self.classified:
             index["label"] = self._labels.encode(target)
         else:
-            numbers, good = read_values(target, "number")
-            index["target"] = numbers.astype(np.float32)
-            _note(bad, good | missing, self.data.target, "number", target)
-        _note_missing(bad, missing, self.data.target)
-        if self.data.group:
-            index["group"] = pd.Series(texts[self.data.group].to_pylist(), dtype="str")
-            _note_missing(bad, find_missing(texts[self.data.group]), self.data.group)
-        if self.data.time:
-            index["time"] = _read_time(texts[self.data.time], self.data.time, bad)
+            index["target"], good = decode_column(target, {"type": "number"})
+            _note(bad, good, data.target, "number", target)
+        _note_missing(bad, target, data.target)
+        if data.group:
+            group = trim(columns[data.group])
+            index["group"] = pd.Series(group.to_pylist(), dtype="str")
+            _note_missing(bad, group, data.group)
+        if data.time:
+            time = trim(columns[data.time])
+            index["time"], good = _read_times(time)
+            _note(bad, good, data.time, "date", time)
+            _note_missing(bad, time, data.time)
         return index
 
     def finish(self) -> tuple[np.ndarray, pd.DataFrame]:
@@ -132,18 +130,11 @@ class Rows:
                 features[:, place] = table[features[:, place].astype(np.int64)]
 
 
-def _trim(texts: pa.Array) -> pa.Array:
-    return pc.utf8_trim_whitespace(texts.fill_null(""))
-
-
-def _read_time(texts: pa.Array, name: str, bad: dict[int, str]) -> np.ndarray:
-    """Times as numbers that grow: dates, or numbers as they are."""
+def _read_times(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Times as numbers that grow, dates or numbers as they are; and which of them could be read."""
     numbers, numeric = read_values(texts, "number")
     days, dated = read_values(texts, "date")
-    missing = find_missing(texts)
-    _note(bad, numeric | dated | missing, name, "date", texts)
-    _note_missing(bad, missing, name)
-    return np.where(numeric, numbers, days)
+    return np.where(numeric, numbers, days), numeric | dated
 
 
 def _note(bad: dict[int, str], good: np.ndarray, name: str, kind: str, texts: pa.Array) -> None:
@@ -151,9 +142,11 @@ def _note(bad: dict[int, str], good: np.ndarray, name: str, kind: str, texts: pa
         bad.setdefault(int(row), complain(name, kind, texts[int(row)].as_py()))
 
 
-def _note_missing(bad: dict[int, str], missing: np.ndarray, name: str) -> None:
-    for row in np.flatnonzero(missing):
-        bad[int(row)] = f"no {shorten(name)}"
+def _note_missing(bad: dict[int, str], texts: pa.Array, name: str) -> None:
+    for row in np.flatnonzero(find_missing(texts)):
+        text = texts[int(row)].as_py()
+        why = f": {text!r} stands for a missing value" if text else ""
+        bad[int(row)] = f"no {shorten(name)}{why}"
 
 
 def _hash(texts: pa.Array) -> np.ndarray:

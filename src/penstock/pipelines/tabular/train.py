@@ -2,18 +2,21 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from torch import nn
+from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
 from ...datasets.dataset import Dataset
 from ...learning.classifier import Classifier
 from ...learning.learner import Learner
 from ...learning.sources import Rows, labelled_rows
-from .network import TabularNetwork
+from .network import FrontEnd, TabularNetwork
 
 if TYPE_CHECKING:
     from .params import Params
+
+CHUNK = 2**16  # rows measured at a time
 
 
 class SquaredErrorClassifier(Classifier):
@@ -66,11 +69,10 @@ class Regressor(Learner):
         return {**means, "rmse": means["loss"].sqrt() * self.network.target_deviation}
 
 
-def learner(network: nn.Module, params: "Params", dataset: Dataset) -> Learner:
-    """Wrap the network, whose front end first measures the rows learned from."""
-    assert isinstance(network, TabularNetwork)
+def learner(network: TabularNetwork, params: "Params", dataset: Dataset) -> Learner:
+    """Wrap the network, with what its front end must know of the rows learned from."""
     rows = dataset.rows(*params.train.splits)
-    network.front.measure(dataset.array("features"), rows)
+    measure(network.front, dataset.array("features"), rows)
     if not network.classes:
         target = dataset.columns("target")["target"][rows].astype("float64")
         network.target_mean.fill_(float(target.mean()))
@@ -80,6 +82,18 @@ def learner(network: nn.Module, params: "Params", dataset: Dataset) -> Learner:
         return PerceptronClassifier(network, params.train)
     kind = SquaredErrorClassifier if params.model.loss == "squared_error" else Classifier
     return kind(network, params.train)
+
+
+def measure(front: FrontEnd, features: np.ndarray, rows: np.ndarray) -> None:
+    """Give the front end mean and standard deviation of the numbers in some rows."""
+    numbers = front.numbers.numpy()
+    if not len(numbers):
+        return
+    scaler = StandardScaler()
+    for start in range(0, len(rows), CHUNK):
+        scaler.partial_fit(features[rows[start : start + CHUNK]][:, numbers].astype(np.float64))
+    front.mean.copy_(torch.from_numpy(np.nan_to_num(scaler.mean_)))
+    front.deviation.copy_(torch.from_numpy(np.nan_to_num(scaler.scale_, nan=1.0)))
 
 
 def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
