@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from prefect import tags
+from prefect.exceptions import TerminationSignal
 
 from fleet import fleet
 from penstock.messages.printable import printable
@@ -35,7 +36,7 @@ def main(names: list[str]) -> None:
                 state = pipeline(*names, return_state=True)
             else:
                 state = fleet(names, return_state=True)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TerminationSignal):  # the latter if SIGTERM comes while it tidies up
         sys.exit(INTERRUPTED)
     except RuntimeError as error:
         if "ephemeral Prefect" not in str(error):

@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from penstock.messages.errors import PenstockError
@@ -37,13 +39,19 @@ def check_clean(project, before):
 @pytest.mark.pipeline
 @pytest.mark.parametrize("command", ["run", "flow"])
 def test_ctrl_c_leaves_things_clean(project, command, tmp_path, monkeypatch):
+    """Also if SIGTERM comes while things are tidied up, which the parent sends before long."""
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     before = hashes(project) | {"receipt": read(project, "receipt.json")}
     process = project.start_training(command, "mnist")
+    started = psutil.Process(process.pid).children()
     os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1)
+    for child in started:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
     output = process.stdout.read()
     assert was_interrupted(process.wait())
-    assert "Traceback" not in output
+    assert "Traceback" not in output, output
     assert project.gone()
     run = the_unfinished_run(project)
     assert run.info.status == "KILLED", output
