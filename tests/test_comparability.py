@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from penstock.datasets import identity
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.datasets.identity import identities, overlap, sketch
-from penstock.evaluation.comparability import difference, in_order
+from penstock.evaluation.comparability import another_question, difference, in_order
+from penstock.pipeline import Interface, Mean, Score
 from projects import finish_once
 from test_pathology import QUICK
 
@@ -53,6 +54,21 @@ def test_pairs_of_ids_are_the_same_in_another_dataset_with_other_indices(tmp_pat
         found[name] = identities(Dataset(tmp_path / name), "train")
     assert found["one"].tolist() == found["two"].tolist()
     assert len(set(found["one"].tolist())) == 3
+
+
+def test_a_champion_of_another_question_is_named():
+    def ask(metric, **inputs):
+        return Interface(inputs, {}, Score(metric, Mean("loss")))
+
+    ours = ask("test/rmse", rooms="double", garden="optional string")
+    asked = ["id", "rooms", "garden", "light"]
+    assert another_question(ours, ours, asked) == ""
+    theirs = ask("test/rmse", rooms="double", light="double", pool="optional string")
+    assert another_question(ours, theirs, asked) == ""
+    told = another_question(ours, ask("test/rmse", rooms="double", floor="double"), asked)
+    assert told == "it asks for floor, which there is no more"
+    told = another_question(ours, ask("test/accuracy", rooms="double"), asked)
+    assert told == "it is measured by test/accuracy, and this model by test/rmse"
 
 
 def test_other_classes_are_named_and_another_order_is_the_same():

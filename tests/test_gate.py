@@ -78,7 +78,7 @@ class Registry:
         self.client.log_artifact(run.run_id, str(file), "evaluation")
         self.client.log_text(run.run_id, "", "model/MLmodel")
         self.client.log_metric(run.run_id, "test/accuracy", float(correct.mean()))
-        score = score_digest(predict.interface({}).score, predict.outcome)
+        score = score_digest(predict.interface({}, {}).score, predict.outcome)
         tags = {registry.EXAM_TAG: exam_digest(exam(digest)), registry.SCORE_TAG: score}
         version = self.client.create_model_version(
             self.name, f"{run.artifact_uri}/model", run.run_id, tags=tags

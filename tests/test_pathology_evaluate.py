@@ -155,7 +155,7 @@ def test_predictions_are_what_evaluate_measured_and_bring_a_map_if_asked(dataset
     exam = served.exam(dataset, "test")
     inputs = exam[["image"]]
     plain = served.predict(network, inputs, dataset.info, {"gradcam": False})
-    assert list(plain) == list(served.interface(dataset.info).outputs)
+    assert list(plain) == list(served.interface(dataset.info, {}).outputs)
     assert plain["gradcam"].isna().all()
     again = served.outcome(plain, exam)
     pd.testing.assert_frame_equal(again, scores)
@@ -169,7 +169,7 @@ def test_predictions_are_what_evaluate_measured_and_bring_a_map_if_asked(dataset
 
 
 def test_options_are_read_like_yaml_and_refused_in_one_line():
-    known = served.interface({}).options
+    known = served.interface({}, {}).options
     assert read_options("pathology", known, ["gradcam=true"]) == {"gradcam": True}
     assert read_options("x", {"share": 0.5}, ["share=1"]) == {"share": 1.0}
     with pytest.raises(PenstockError, match="gradcm=true: no such option; there is: gradcam"):
@@ -182,9 +182,9 @@ def test_options_are_read_like_yaml_and_refused_in_one_line():
 
 
 def test_the_signature_has_the_options():
-    spec = signature(served.interface({})).params.params[0]
+    spec = signature(served.interface({}, {})).params.params[0]
     assert (spec.name, spec.default, spec.dtype.name) == ("gradcam", False, "boolean")
-    assert signature(load("mnist", "predict").interface({})).params is None
+    assert signature(load("mnist", "predict").interface({}, {})).params is None
 
 
 def test_pictures_are_saved_under_the_name_of_their_input(tmp_path):

@@ -88,7 +88,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Interface:
-    """What a model takes and gives, which may depend on the dataset it learned from.
+    """What a model takes and gives, which may depend on its dataset and on its kind.
 
     Attributes:
         inputs: column of the raw inputs -> its type; `optional string` may be left out.
@@ -176,8 +176,11 @@ class EvaluateModule(Protocol):
 class PredictModule(Protocol):
     """`predict.py`: what is served. Runs in other people's processes: plain torch, no stages."""
 
-    def interface(self, info: dict[str, Any]) -> Interface:
-        """What a model of a dataset, described by `info`, takes and gives."""
+    def interface(self, info: dict[str, Any], model: dict[str, Any]) -> Interface:
+        """What a network with the settings `model` takes and gives.
+
+        `info` describes the dataset that it learned from.
+        """
 
     def predict(
         self,

@@ -1,13 +1,35 @@
 """Whether two models may be compared by number: the same questions, which neither learned from."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..datasets.identity import overlap
+from ..pipeline import Interface
 
 SHOWN = 5  # classes named in a message
+
+
+def another_question(ours: Interface, theirs: Interface, asked: Collection[str]) -> str:
+    """Why a champion does not answer the questions that a challenger is asked, or nothing.
+
+    Args:
+        ours: what the challenger takes and gives.
+        theirs: what the champion does.
+        asked: columns of the questions.
+    """
+    lacking = [
+        name
+        for name, kind in theirs.inputs.items()
+        if name not in asked and not kind.startswith("optional ")
+    ]
+    if lacking:
+        return f"it asks for {_few(lacking)}, which there is no more"
+    if theirs.score.metric != ours.score.metric:
+        return f"it is measured by {theirs.score.metric}, and this model by {ours.score.metric}"
+    return ""
 
 
 def difference(

@@ -43,7 +43,7 @@ def decide(
     rivals = _rivals(workspace, client, version, champion, exam)
     compared, strange, barred = [], [], False
     for title, rival in rivals.items():
-        if reason := _incomparable(workspace, client, rival):
+        if reason := _incomparable(workspace, client, rival, exam):
             strange.append(f"{title} cannot be compared with: {reason}")
             barred |= rival is champion and not workspace.params.register.replace_incomparable
         else:
@@ -70,7 +70,7 @@ def _rivals(
 ) -> dict[str, ModelVersion]:
     """Whom a version is compared with, by title: the champion, and the best there was."""
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
-    interface = module.interface(Dataset(workspace.dataset).info)
+    interface = interface_of(workspace, module)
     measured = measured_by(exam, module, interface)
     rivals = {f"champion v{champion.version}": champion}
     best = registry.best_champion(workspace.root, client, workspace.name, measured, interface.score)
@@ -79,15 +79,21 @@ def _rivals(
     return rivals
 
 
-def _incomparable(workspace: Workspace, client: MlflowClient, rival: ModelVersion) -> str:
+def _incomparable(
+    workspace: Workspace, client: MlflowClient, rival: ModelVersion, exam: pd.DataFrame
+) -> str:
     """Why a champion cannot be compared by number, or nothing."""
     dataset = Dataset(workspace.dataset)
     try:
-        theirs, learned = _read_about(workspace, client, rival)
+        description, learned = _read_about(workspace, client, rival)
     except PenstockError:  # gone or changed: to compare by number asks for no more than scores
         return ""
+    theirs, model = description["dataset"], description["params"]["model"]
+    module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     source = client.get_run(str(rival.run_id)).data.params.get("source")
-    return comparability.difference(
+    return comparability.another_question(
+        interface_of(workspace, module), module.interface(theirs, model), list(exam)
+    ) or comparability.difference(
         {**dataset.info, "source": workspace.params.source},
         {**theirs, "source": source},
         learned,
@@ -98,12 +104,12 @@ def _incomparable(workspace: Workspace, client: MlflowClient, rival: ModelVersio
 def _read_about(
     workspace: Workspace, client: MlflowClient, rival: ModelVersion
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """What the dataset of a registered model said of itself, and a sketch of its examples."""
+    """The description (model.json) of a registered model, and a sketch of its examples."""
     ask = partial(trust.read_trusted, workspace.root, client, rival)
-    info: dict[str, Any] = json.loads(ask(f"{BUNDLE}/{DESCRIPTION}"))["dataset"]
+    description: dict[str, Any] = json.loads(ask(f"{BUNDLE}/{DESCRIPTION}"))
     if f"{BUNDLE}/{LEARNED}" not in trust.recorded_files(workspace.root, rival):
-        return info, np.zeros(0, np.uint64)  # registered before there were any
-    return info, np.load(io.BytesIO(ask(f"{BUNDLE}/{LEARNED}")), allow_pickle=False)
+        return description, np.zeros(0, np.uint64)  # registered before there were any
+    return description, np.load(io.BytesIO(ask(f"{BUNDLE}/{LEARNED}")), allow_pickle=False)
 
 
 def _outside(workspace: Workspace, metrics: dict[str, float]) -> str:
@@ -142,7 +148,7 @@ def _compare(
     """Compare with a champion on the same test examples, by its stored scores or new ones."""
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     dataset = Dataset(workspace.dataset)
-    interface = module.interface(dataset.info)
+    interface = interface_of(workspace, module)
     tolerance, score = workspace.params.register.tolerance, interface.score
     theirs, how = None, "stored"
     if measured_by(exam, module, interface).items() <= rival.tags.items():
@@ -152,8 +158,10 @@ def _compare(
     if theirs is None:
         how = "scored again: those stored are gone, changed, of another test split or definition"
         with trust.trusted_copy(workspace.root, client, rival) as copy:
-            answers = predict_fresh(copy, exam[list(interface.inputs)])
-            info = read_description(copy / BUNDLE)["dataset"]
+            description = read_description(copy / BUNDLE)
+            info = description["dataset"]
+            asked = module.interface(info, description["params"]["model"]).inputs
+            answers = predict_fresh(copy, exam[[it for it in asked if it in exam]])
         classes = info.get("classes", []), dataset.info.get("classes", [])
         theirs = module.outcome(comparability.in_order(answers, *classes), exam)
     found = compare(scores, theirs, score)
@@ -169,6 +177,12 @@ def _compare(
         "text": f"{score.metric} against {title} on {len(scores):,} test examples: {found}; a loss "
         f"above {tolerance} is {'' if ruled_out else 'not '}ruled out",
     }
+
+
+def interface_of(workspace: Workspace, module: pipeline.PredictModule) -> pipeline.Interface:
+    """What the model that is trained here takes and gives."""
+    model = workspace.params.model.model_dump(mode="json")
+    return module.interface(Dataset(workspace.dataset).info, model)
 
 
 def measured_by(

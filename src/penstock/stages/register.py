@@ -16,7 +16,7 @@ from ..tracking.packaging import package_model
 from ..tracking.registry import ModelVersion
 from ..tracking.runs import complete_run
 from ..tracking.store import MlflowClient, using_registry
-from .decision import decide, measured_by
+from .decision import decide, interface_of, measured_by
 from .proof import prove
 from .report import write_report
 
@@ -44,7 +44,7 @@ def _register(workspace: Workspace) -> dict[str, Any]:
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     metrics = json.loads(workspace.metrics.read_text())
     scores = pd.read_parquet(workspace.evaluation / "scores.parquet")
-    interface = module.interface(dataset.info)
+    interface = interface_of(workspace, module)
     exam = module.exam(dataset, "test")
     example = exam[list(interface.inputs)].head(2)
     description = read_description(workspace.model)

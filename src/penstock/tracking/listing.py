@@ -45,7 +45,8 @@ def _score_metric(workspace: Workspace) -> str:
     except PenstockError:
         return ""
     module: PredictModule = load(workspace.name, "predict")
-    return module.interface(info).score.metric
+    model = workspace.params.model.model_dump(mode="json")
+    return module.interface(info, model).score.metric
 
 
 def run_link(workspace: Workspace) -> str:

@@ -27,7 +27,8 @@ class ServedModel(PythonModel):
         self.network, self.description = trained.load_trained(bundle)
         name = self.description["pipeline"]
         self.module = importlib.import_module(f"{package.__name__}.pipelines.{name}.predict")
-        self.interface = self.module.interface(self.description["dataset"])
+        model = self.description["params"]["model"]
+        self.interface = self.module.interface(self.description["dataset"], model)
 
     def predict(self, context, model_input: pd.DataFrame, params=None):  # type: ignore[no-untyped-def]
         """Predict, a row per input; `params` may give values for the interface's options."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
 
-def interface(info: dict[str, Any]) -> Interface:
+def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
     """The bytes of an image file -> a digit."""
     return Interface({"image": "binary"}, CLASS_OUTPUTS, ACCURACY)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 2**26  # of decoded images held at a time
 
 
-def interface(info: dict[str, Any]) -> Interface:
+def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
     """The bytes of an image file -> a class of tissue; if asked, where the network saw it."""
     outputs = {**CLASS_OUTPUTS, "gradcam": "binary"}
     return Interface({"image": "binary"}, outputs, ACCURACY, {"gradcam": False})

@@ -32,7 +32,7 @@ OPTIONS: dict[str, Any] = {"count": 10}
 BATCH = 2**16
 
 
-def interface(info: dict[str, Any]) -> Interface:
+def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
     """Ids of a user and an item -> a rating; of a user alone -> what to recommend."""
     low, high = info["scale"]
     score = Score("test/rmse", root_mean_square, "user", high - low, higher_is_better=False)

@@ -38,7 +38,7 @@ class Word(NamedTuple):
     score: float
 
 
-def interface(info: dict[str, Any]) -> Interface:
+def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
     """The bytes of a sound file -> a word; if asked, all words in it."""
     return Interface({"audio": "binary"}, OUTPUTS, ACCURACY, OPTIONS)
 

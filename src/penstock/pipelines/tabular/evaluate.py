@@ -106,7 +106,7 @@ def _compare(
     evaluation: Evaluation, references: dict[str, np.ndarray], dataset: Dataset, resamples: int
 ) -> None:
     """Add what each reference reaches, and how far the network is from it on the same rows."""
-    score = interface(dataset.info).score
+    score = interface(dataset.info, {}).score
     metric = score.metric.removeprefix("test/")
     records: list[dict[str, Any]] = [
         {"model": "this one", metric: evaluation.metrics[score.metric], "this one is better by": ""}

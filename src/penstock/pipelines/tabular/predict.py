@@ -23,7 +23,7 @@ NUMBER_OUTPUTS = {"prediction": "double", "error": "string"}
 BATCH = 2**14  # rows
 
 
-def interface(info: dict[str, Any]) -> Interface:
+def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
     """The columns that were learned from -> a class, or a number."""
     inputs = {
         name: "optional double" if it["type"] == "number" else "optional string"
