@@ -25,12 +25,12 @@ from sklearn.metrics import accuracy_score
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 from hardware import describe_hardware
+from penstock.kinds.images.idx import find_idx, read_idx
 from penstock.learning.classifier import Classifier
 from penstock.learning.device import choose_device
 from penstock.learning.sources import Rows
 from penstock.learning.training import Training, fit, seed
 from penstock.pipelines.mnist.augmentation import RandomShift
-from penstock.pipelines.mnist.idx import find_idx, read_idx
 from penstock.pipelines.mnist.network import network
 
 INFO = {"image_size": [28, 28], "classes": list("0123456789")}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from penstock.datasets.source import check_files
+from penstock.kinds.images.idx import read_idx, write_idx
 from penstock.messages.errors import PenstockError
-from penstock.pipelines.mnist.idx import read_idx, write_idx
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from penstock.commands.crossval import summarize
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.datasets.folds import deal
+from penstock.kinds.images.idx import read_idx, write_idx
 from penstock.messages.errors import PenstockError
-from penstock.pipelines.mnist.idx import read_idx, write_idx
 from projects import client_of, hashes, runs_of
 
 KEPT = ("params.yaml", "dvc.lock", "data/mnist/receipt.json", "data/mnist/report.html")

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from penstock.kinds.images.idx import find_idx, read_idx, write_idx
 from penstock.messages.errors import PenstockError
-from penstock.pipelines.mnist.idx import find_idx, read_idx, write_idx
 
 WHOLE = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
 

@@ -7,10 +7,10 @@ import pytest
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.kinds.images.decode import encode
+from penstock.kinds.images.idx import write_idx
 from penstock.messages.errors import PenstockError
 from penstock.pipelines.mnist import decode, params
 from penstock.pipelines.mnist import ingest as mnist
-from penstock.pipelines.mnist.idx import write_idx
 from penstock.pipelines.pathology.ingest import ingest
 from penstock.pipelines.pathology.params import Data
 from test_pathology_data import pixels, put, saved

@@ -9,7 +9,7 @@ import pytest
 
 from penstock import pipeline
 from penstock.datasets.dataset import Dataset, DatasetWriter
-from penstock.pipelines.mnist.idx import write_idx
+from penstock.kinds.images.idx import write_idx
 from penstock.settings.explanation import default_params
 from test_public_layouts import content_of, put
 

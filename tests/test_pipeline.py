@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from penstock.datasets.dataset import Dataset
+from penstock.kinds.images.idx import read_idx, write_idx
 from penstock.messages.errors import PenstockError
-from penstock.pipelines.mnist.idx import read_idx, write_idx
 from penstock.project.workspace import Workspace
 from penstock.stages.gate import check_gate
 from projects import client_of, hashes, read, runs_of

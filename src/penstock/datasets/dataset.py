@@ -54,6 +54,12 @@ class ArrayWriter:
         self._file.write(np.ascontiguousarray(rows).data)
         self.rows += len(rows)
 
+    def rows_so_far(self) -> np.ndarray:
+        """What was appended, memory-mapped."""
+        dtype, row_shape = self._row or (np.dtype(np.uint8), ())
+        self._file.flush()
+        return np.memmap(self.path, dtype, "r", HEADER, (self.rows, *row_shape))
+
     def close(self) -> dict[str, Any]:
         """Write the header; answer what dataset.json says of the array."""
         dtype, row_shape = self._row or (np.dtype(np.uint8), ())
@@ -109,6 +115,10 @@ class DatasetWriter:
         start = writer.rows
         writer.append(rows)
         return start, writer.rows
+
+    def so_far(self, name: str) -> np.ndarray:
+        """The rows of an array that were appended so far, memory-mapped."""
+        return self._arrays[name].rows_so_far()
 
     def resplit(self, dataset: "Dataset", splits: np.ndarray) -> None:
         """Take over all of another dataset, with its examples in other splits.

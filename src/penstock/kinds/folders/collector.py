@@ -52,6 +52,7 @@ class Collector:
         self.kind = kind
         self.types = types
         self.split = split
+        self.taken: list[pd.DataFrame] = []  # the split and label of examples, in order
         self._seen: dict[str, str] = {}
         self._rows: list[dict[str, Any]] = []
         self._values: list[np.ndarray] = []
@@ -93,6 +94,7 @@ class Collector:
         rows = pd.DataFrame(self._rows).astype(dict(self.types))
         rows["split"] = self.split(rows)
         self.writer.add(rows, {self.array: np.stack(self._values)})
+        self.taken.append(rows[["split", "label"]])
         for name in rows["id"][rows["split"] == "test"]:
             self.writer.keep(name, _read_again(self.source / name))
         self._rows.clear()

@@ -2,10 +2,12 @@
 
 import io
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+Fit = Literal["resize", "crop"]
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # not GIF, which may move
 
 
@@ -89,6 +91,27 @@ def on_white(image: Image.Image) -> Image.Image:
         return image
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image.convert("RGBA"))
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Bring any colours to 8-bit RGB; what is transparent becomes white.
+
+    Raises:
+        ValueError: colours that have no such form.
+    """
+    if image.mode in ("I", "F"):
+        raise ValueError("32-bit values, of which none is known to be white; save it with 8 or 16")
+    try:
+        return on_white(image).convert("RGB")
+    except ValueError:
+        raise ValueError(f"colours in {image.mode}; save it as RGB") from None
+
+
+def fit_square(image: Image.Image, side: int, fit: Fit) -> Image.Image:
+    """Squeeze an image into a square, or scale its shorter side and cut out the middle."""
+    if fit == "crop":
+        return ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
+    return image.resize((side, side), Image.Resampling.BICUBIC)
 
 
 def encode(image: np.ndarray) -> bytes:

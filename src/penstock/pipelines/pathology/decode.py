@@ -1,15 +1,10 @@
 """From the bytes of one image file to the square RGB image the network sees."""
 
-from typing import Literal
-
 import numpy as np
-from PIL import Image, ImageOps
 
-from ...kinds.images.decode import Header, as_eight_bits, on_white, read_image
+from ...kinds.images.decode import Fit, Header, as_eight_bits, as_rgb, fit_square, read_image
 
 BLANK = 1.0  # standard deviation of the liveliest channel, of 255, below which nothing is seen
-
-Fit = Literal["resize", "crop"]
 
 
 def decode(
@@ -40,26 +35,10 @@ def open_image(
     """Decode as `decode` does, and say what the file's header says."""
     # Of a JPEG, twice the size leaves enough to scale down from.
     image, header = read_image(content, max_pixels, min(min_side, size), 2 * size)
-    image = _as_rgb(as_eight_bits(image, depth))
+    image = as_rgb(as_eight_bits(image, depth))
     if image.size != (size, size):
-        image = _fit(image, size, fit)
+        image = fit_square(image, size, fit)
     pixels = np.asarray(image)
     if pixels.std((0, 1)).max() < BLANK:
         raise ValueError("blank: one colour throughout")
     return pixels, header
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """Bring any colours to 8-bit RGB; what is transparent becomes white."""
-    if image.mode in ("I", "F"):
-        raise ValueError("32-bit values, of which none is known to be white; save it with 8 or 16")
-    try:
-        return on_white(image).convert("RGB")
-    except ValueError:
-        raise ValueError(f"colours in {image.mode}; save it as RGB") from None
-
-
-def _fit(image: Image.Image, size: int, fit: Fit) -> Image.Image:
-    if fit == "crop":
-        return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-    return image.resize((size, size), Image.Resampling.BICUBIC)
