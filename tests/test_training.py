@@ -29,7 +29,7 @@ def arrays():
     return {"inputs": inputs, "label": (inputs.sum(1) + noise > 0).astype(np.int64)}
 
 
-def trained(arrays, tmp_path, tell=lambda _: None, kind=Classifier, held_out=True, **settings):
+def trained(arrays, tmp_path, tell=lambda *_: None, kind=Classifier, held_out=True, **settings):
     params = ClassifierParams(**{"batch_size": 32, "max_epochs": 3, "min_steps": 0, **settings})
     seed(params)
     network = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 2))
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(arrays, tmp_p
 
 
 def interrupt_after(epochs):
-    def tell(epoch):
+    def tell(epoch, _):
         if epoch["epoch"] == epochs:
             raise KeyboardInterrupt
 
@@ -111,7 +111,7 @@ def test_the_stage_goes_on_with_the_same_dataset_and_settings_only(project, monk
     project.set(train={"max_epochs": 4})
     workspace = Workspace.open("mnist", project.root)
 
-    def train(tell=lambda _: None, number=0):
+    def train(tell=lambda *_: None, number=0):
         params = workspace.params.model_copy(
             update={"train": workspace.params.train.model_copy(update={"seed": number})}
         )

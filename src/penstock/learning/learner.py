@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import nn
@@ -26,6 +27,7 @@ class Learner(LightningModule):
             if there is none.
         DROP_LAST: whether to leave out a last batch that is not full, in each epoch another.
         RESUMES: whether its weights and optimisers are all it needs to go on.
+        picture: what a person should look at after an epoch, uint8, shape (height, width[, 3]).
     """
 
     METRICS: tuple[str, ...] = ("loss",)
@@ -33,6 +35,7 @@ class Learner(LightningModule):
     DROP_LAST = True
     RESUMES = True
     params: "TrainParams"
+    picture: np.ndarray | None = None
 
     def __init__(self, network: nn.Module, params: "TrainParams") -> None:
         super().__init__()
@@ -80,17 +83,26 @@ class Learner(LightningModule):
         optimizer = make_optimizer(self.network, params)
         if params.schedule == "constant":
             return optimizer
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=params.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=params.warmup,
-            cycle_momentum=False,
-        )
+        schedule = make_schedule(optimizer, params, int(self.trainer.estimated_stepping_batches))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer, params: "GradientParams", steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Build the schedule that `train.schedule` names, over so many steps."""
+    if params.schedule == "constant":
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=params.learning_rate,
+        total_steps=steps,
+        pct_start=params.warmup,
+        cycle_momentum=False,
+    )
 
 
 def make_optimizer(network: nn.Module, params: "GradientParams") -> torch.optim.Optimizer:

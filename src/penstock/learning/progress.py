@@ -2,15 +2,20 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from tqdm import tqdm
 
+if TYPE_CHECKING:
+    from .learner import Learner
+
 LINES = 10  # at most about this many in a log, however many epochs
 
 Epoch = dict[str, float]
+OnEpoch = Callable[[Epoch, np.ndarray | None], None]  # metrics, and a picture to look at
 
 
 class Progress(Checkpoint):
@@ -20,7 +25,7 @@ class Progress(Checkpoint):
     Checkpoint to Lightning, so that an epoch's metrics are all there when its turn comes.
     """
 
-    def __init__(self, epochs: int, steps: int, on_epoch: Callable[[Epoch], None]) -> None:
+    def __init__(self, epochs: int, steps: int, on_epoch: OnEpoch) -> None:
         self.epochs = epochs
         self.steps = steps // epochs
         self.on_epoch = on_epoch
@@ -40,7 +45,7 @@ class Progress(Checkpoint):
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         epoch: Epoch = {"epoch": number, "step": number * self.steps, **metrics}
         self.history.append(epoch)
-        self.on_epoch(epoch)
+        self.on_epoch(epoch, cast("Learner", pl_module).picture)
         shown = {name: f"{value:.4f}" for name, value in metrics.items()}
         if not self.bar.disable:
             self.bar.set_postfix({"epoch": f"{number}/{self.epochs}", **shown})

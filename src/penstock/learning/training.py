@@ -4,7 +4,6 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from .checkpoints import LastCheckpoint
 from .device import choose_device, keep_freed_memory, set_threads
 from .learner import Learner
 from .loading import IndexBatches, batches, choose_loading
-from .progress import Epoch, Progress
+from .progress import Epoch, OnEpoch, Progress
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def fit(
     validation: Source | None,
     params: "TrainParams",
     checkpoints: Path,
-    on_epoch: Callable[[Epoch], None],
+    on_epoch: OnEpoch,
     memory: int,
     device: torch.device | None = None,
 ) -> Training:
@@ -83,7 +82,7 @@ def fit(
         validation: examples to choose by, if there are any.
         params: optimisation, hardware, length.
         checkpoints: a folder for unfinished work; a training that was broken off is taken up.
-        on_epoch: is told the metrics of each epoch.
+        on_epoch: is told the metrics of each epoch, and given the learner's picture of it.
         memory: free bytes of main memory.
         device: where to train, which of several GPUs too; by `train.accelerator` if left out.
 

@@ -1,7 +1,6 @@
 """Train: from a dataset that passed its gate to a trained network on disk."""
 
 import json
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from ..datasets.dataset import Dataset, digest_files
 from ..datasets.identity import identities, sketch
 from ..learning.checkpoints import unfinished
 from ..learning.device import choose_device
-from ..learning.progress import Epoch
+from ..learning.progress import OnEpoch
 from ..learning.slots import training_slot
 from ..learning.training import Training, fit, seed
 from ..learning.weights import DESCRIPTION, LEARNED, save_weights
@@ -76,7 +75,7 @@ def train_network(
     params: Any,
     dataset: Dataset,
     checkpoints: Path,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    on_epoch: OnEpoch = lambda *_: None,
 ) -> tuple["nn.Module", Training]:
     """Train the network of pipeline `name` on a dataset, whoever records it.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
@@ -55,8 +56,13 @@ class RunRecorder:
         self.client = client
         log_parameters(client, self.run_id, self.workspace)
 
-    def log_epoch(self, epoch: dict[str, float]) -> None:
+    def log_epoch(self, epoch: dict[str, float], picture: np.ndarray | None = None) -> None:
         """Add one epoch to the run's curves; written with others that follow within a second."""
+        if picture is not None:
+            step = int(epoch["epoch"])
+            self._write_open(
+                lambda client: client.log_image(self.run_id, picture, key="drawn", step=step)
+            )
         self._points += epoch_metrics(epoch)
         if time.monotonic() - self._written >= EVERY or len(self._points) > MOST - len(epoch):
             self._write_points()
