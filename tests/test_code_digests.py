@@ -95,6 +95,9 @@ EDITS = {
     ),
     "the trainer": addition("learning/training.py", "def fit(", of(ALL, "train")),
     "figures": addition("evaluation/figures.py", "def curves(", of(ALL, "evaluate")),
+    "filters in reports": addition(
+        "kinds/images/kernels.py", "def mean(", of(["mnist", "pathology"], "evaluate")
+    ),
     "checking": addition("stages/validate.py", "def check(", of(ALL, "validate")),
     "proving": addition("tracking/fresh.py", "import sys\n", of(ALL, "register")),
     "tracking": addition("tracking/runs.py", "def try_complete_run(", of(ALL, "register")),

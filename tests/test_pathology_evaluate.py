@@ -133,6 +133,7 @@ def test_everything_is_measured(dataset, by_hand):
     titles = {it.title for it in pictures}
     assert {"ROC curve", "Precision and recall", "Confusion matrix", "Calibration"} <= titles
     assert any(title.startswith("Grad-CAM") for title in titles)
+    assert pictures[-1].title == "First-layer filters"
     assert all(it.note for it in pictures)
     assert len(shown) == len(found.exhibits), "titles differ"
     assert "roc" in found.plots

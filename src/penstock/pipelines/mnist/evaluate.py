@@ -15,6 +15,7 @@ from ...evaluation.predictions import (
     outcome,
     worst_mistakes,
 )
+from ...kinds.images.first_layer import first_layer_filters
 from ...pipeline import Evaluation
 from .augmentation import shift_sideways
 from .params import Params
@@ -50,6 +51,7 @@ def evaluate(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation
             *(images, scores, classes, spread),
             "Test images at even distances: true > predicted, confidence; mistakes in orange.",
         ),
+        *first_layer_filters(network, images[0]),
     ]
     return evaluation
 

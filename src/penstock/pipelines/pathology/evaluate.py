@@ -18,6 +18,7 @@ from ...evaluation.predictions import (
     outcome,
     worst_mistakes,
 )
+from ...kinds.images.first_layer import first_layer_filters
 from ...messages.errors import PenstockError
 from ...pipeline import Evaluation
 from . import detection
@@ -58,6 +59,7 @@ def evaluate(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation
     _add_curves(evaluation, probabilities[:, positive], labels == positive, classes[positive])
     _add_groups(evaluation)
     _add_maps(evaluation, network, dataset, params.evaluate.gallery)
+    evaluation.exhibits += first_layer_filters(network, images[rows[0]])
     return evaluation
 
 
