@@ -18,6 +18,14 @@ def proportion_interval(correct: int, total: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a mean of independent values (Student 1908)."""
+    from scipy.stats import t  # slow to import
+
+    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    return float(values.mean() - half), float(values.mean() + half)
+
+
 def per_class(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Precision, recall, F1 and number of examples of each class."""
     scores = precision_recall_fscore_support(

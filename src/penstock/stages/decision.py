@@ -92,7 +92,7 @@ def _incomparable(
     module: pipeline.PredictModule = pipeline.load(workspace.name, "predict")
     source = client.get_run(str(rival.run_id)).data.params.get("source")
     return comparability.another_question(
-        interface_of(workspace, module), module.interface(theirs, model), list(exam)
+        interface_of(workspace, module), module.interface(theirs, model), exam.columns.tolist()
     ) or comparability.difference(
         {**dataset.info, "source": workspace.params.source},
         {**theirs, "source": source},

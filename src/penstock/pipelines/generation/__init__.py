@@ -1,0 +1,1 @@
+"""Networks that draw images, and networks that compress them."""

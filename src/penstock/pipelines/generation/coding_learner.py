@@ -1,0 +1,60 @@
+"""How autoencoders are trained."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from ...learning.learner import Learner
+from ...learning.sources import Batch
+from .network import Coding, Variational, scale
+from .sheets import Sheets
+
+if TYPE_CHECKING:
+    from ...datasets.dataset import Dataset
+    from .params import Params
+
+
+class CodingLearner(Learner):
+    """Learns to make images again; from noisy ones, if it is to remove noise."""
+
+    METRICS = ("loss",)
+    network: Coding | Variational
+
+    def __init__(self, network: Coding | Variational, params: "Params", dataset: "Dataset") -> None:
+        """Take over the network."""
+        super().__init__(network, params.train)
+        self.noise = params.train.noise
+        self.sheets = Sheets(network, dataset) if isinstance(network, Variational) else None
+
+    def training_step(self, batch: Batch, number: int) -> torch.Tensor:
+        """Loss of one batch."""
+        return self._score(batch["inputs"], self.noise)
+
+    def validation_step(self, batch: Batch, number: int) -> None:
+        """Loss of one batch, without noise."""
+        self._score(batch["inputs"], 0.0)
+
+    def _score(self, images: torch.Tensor, noise: float) -> torch.Tensor:
+        pictures = scale(images)
+        if isinstance(self.network, Variational):
+            draws = torch.randn(len(pictures), self.network.latent, device=pictures.device)
+            loss = self.network.bound(binary(pictures), draws).mean()
+        else:
+            seen = pictures
+            if noise:
+                seen = (pictures + noise * torch.randn_like(pictures)).clamp(0, 1)
+            loss = F.binary_cross_entropy_with_logits(self.network(seen), pictures)
+        self.add(len(images), loss.detach() * len(images))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Keep a sheet of what is drawn, if it can draw."""
+        super().on_train_epoch_end()
+        if self.sheets:
+            self.picture = self.sheets.keep(self.current_epoch, self.trainer.max_epochs or 1)
+
+
+def binary(pictures: torch.Tensor) -> torch.Tensor:
+    """Black and white: pixels above the middle are 1, others 0."""
+    return (pictures > 0.5).to(pictures.dtype)

@@ -1,0 +1,126 @@
+"""The ruler: a classifier by whose features pictures are measured, the same for all models.
+
+It belongs to the dataset: ingest trains it on the training split, and keeps its weights. So two
+models of a dataset are measured alike, and the exam of another dataset has another ruler.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load, save
+from torch import nn
+
+from ...learning.convolution import conv_blocks
+from ...messages.errors import PenstockError
+
+FEATURES = 64
+CHANNELS = [16, 32]
+ARRAY = "ruler"  # of the dataset: its weights, as the bytes of a safetensors file
+BATCH = 1024
+
+
+class Ruler(nn.Module):
+    """Convolutions, a dense layer whose 64 outputs are the features, and the classes."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
+        """Build it for images of a shape, (height, width[, 3])."""
+        super().__init__()
+        colours, cells = (shape[2] if len(shape) > 2 else 1), (shape[0] // 4) * (shape[1] // 4)
+        blocks = conv_blocks([colours, *CHANNELS], 3, "same", batch_norm=True)
+        self.layers = nn.Sequential(
+            *blocks, nn.Flatten(), nn.Linear(cells * CHANNELS[-1], FEATURES), nn.ReLU()
+        )
+        self.classes = nn.Linear(FEATURES, classes)
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 images, shape (batch, height, width[, 3]) -> features, shape (batch, 64)."""
+        scaled = images.float().div(255)
+        scaled = scaled[:, None] if images.ndim == 3 else scaled.movedim(3, 1)
+        features: torch.Tensor = self.layers(scaled)
+        return features
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 images -> logits, shape (batch, classes)."""
+        logits: torch.Tensor = self.classes(self.features(images))
+        return logits
+
+    def measure(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features and most likely class of images, as many at a time as fit.
+
+        Args:
+            images: uint8, shape (images, height, width[, 3]); may be memory-mapped.
+
+        Returns:
+            float32, shape (images, 64), and int64, shape (images,).
+        """
+        features, classes = [np.zeros((0, FEATURES), np.float32)], [np.zeros(0, np.int64)]
+        with torch.inference_mode():
+            for start in range(0, len(images), BATCH):
+                found = self.features(torch.from_numpy(np.array(images[start : start + BATCH])))
+                features.append(found.numpy())
+                classes.append(self.classes(found).argmax(1).numpy())
+        return np.concatenate(features), np.concatenate(classes)
+
+    def to_bytes(self) -> bytes:
+        """Its weights, as the bytes of a safetensors file."""
+        return save({name: it.contiguous() for name, it in self.state_dict().items()})
+
+
+def read_ruler(content: bytes, shape: tuple[int, ...]) -> Ruler:
+    """A ruler from its weights, for images of a shape, (height, width[, 3])."""
+    weights = load(content)
+    ruler = Ruler(shape, len(weights["classes.bias"]))
+    ruler.load_state_dict(weights)
+    return ruler.eval()
+
+
+def train_ruler(images: np.ndarray, index: pd.DataFrame, classes: int, steps: int) -> Ruler:
+    """Train one on the training split; on the CPU, by the same settings for every dataset.
+
+    Args:
+        images: uint8, shape (images, height, width[, 3]); may be memory-mapped.
+        index: `split` and `label` of each.
+        classes: how many there are.
+        steps: least training steps.
+
+    Raises:
+        PenstockError: there is nothing to learn from.
+    """
+    import psutil
+
+    from ...learning.classifier import Classifier  # imports Lightning
+    from ...learning.sources import Rows
+    from ...learning.training import fit, seed
+    from ...settings.sections import ClassifierParams
+
+    params = ClassifierParams(
+        accelerator="cpu",
+        batch_size=128,
+        learning_rate=0.004,
+        max_epochs=2,
+        min_steps=steps,
+        workers=0,
+    )
+    seed(params)
+    rows = np.flatnonzero(index["split"] == "train")
+    if len(rows) < 2:
+        raise PenstockError(
+            f"{len(rows)} of {len(index)} images are in the train split; expected two at least; "
+            "add images, or change data.test_share and data.validation_share"
+        )
+    ruler = Ruler(images.shape[1:], classes)
+    arrays = {"inputs": images, "label": index["label"].to_numpy()}
+    with tempfile.TemporaryDirectory() as folder:
+        fit(
+            Classifier(ruler, params),
+            Rows(arrays, rows),
+            None,
+            params,
+            Path(folder),
+            lambda *_: None,
+            psutil.virtual_memory().available,
+        )
+    return ruler.eval()
