@@ -26,12 +26,13 @@ from penstock import pipeline
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.learning.training import fit, plan_epochs, seed
 from penstock.pipelines.generation.ingest import ingest
+from penstock.pipelines.generation.params import DCGAN, GAN, VAE, Autoencoder, Conditional
 from penstock.settings.explanation import default_params
 from penstock.settings.file import parse_section
 
 Settings = dict[str, dict[str, Any]]
 
-GAN: Settings = {
+DENSE: Settings = {
     "model": {"kind": "gan"},
     "train": {
         "batch_size": 128,
@@ -64,13 +65,13 @@ TUTORIAL: Settings = {
 }
 SMALL: Settings = {
     "model": {"kind": "gan", "generator": [128], "discriminator": [128], "output": "sigmoid"},
-    "train": GAN["train"],
+    "train": DENSE["train"],
 }
 COMPARED: dict[str, Settings] = {
     "dcgan (default)": {},
     "conditional": {"model": {"kind": "conditional"}},
     "dcgan, tutorial": TUTORIAL,
-    "gan": GAN,
+    "gan": DENSE,
     "gan, small": SMALL,
 }
 CODING: dict[str, Settings] = {
@@ -97,18 +98,27 @@ CANDIDATES: dict[str, Settings] = {
     "generator 32, 16, 8": {"model": {"channels": [32, 16, 8]}},
     "discriminator 48, 96, 192": {"model": {"discriminator": [48, 96, 192]}},
 }
+KINDS = {
+    "dcgan": DCGAN,
+    "conditional": Conditional,
+    "gan": GAN,
+    "autoencoder": Autoencoder,
+    "vae": VAE,
+}
 PILOT = 100  # steps
 
 
 def make(settings: Settings) -> Any:
     """The pipeline's parameters with some of them changed."""
-    section = default_params("generation").model_dump(mode="json")
-    for name, part in settings.items():
-        whole = name == "model" and part.get("kind", section["model"]["kind"]) not in (
-            section["model"]["kind"],
-        )
-        section[name] = dict(part) if whole else {**section[name], **part}
-    return parse_section("generation", section, Path("params.yaml"))
+    default = default_params("generation").model_dump(mode="json")
+    changed = {
+        name: {**section, **settings.get(name, {})}
+        for name, section in default.items()
+        if name != "source"
+    }
+    model = {"kind": "dcgan", **settings.get("model", {})}
+    changed["model"] = KINDS[model["kind"]](**model).model_dump(mode="json")
+    return parse_section("generation", {**default, **changed}, Path("params.yaml"))
 
 
 def train(dataset: Dataset, params: Any, minutes: float) -> tuple[Any, dict[str, float]]:

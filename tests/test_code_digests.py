@@ -93,7 +93,11 @@ EDITS = {
     "the front end of sound": addition(
         "pipelines/speech/audio.py", "class ", of(["speech"], *MODEL)
     ),
-    "the trainer": addition("learning/training.py", "def fit(", of(ALL, "train")),
+    "the trainer": addition(
+        "learning/training.py",
+        "def fit(",
+        of(ALL, "train") | of(["generation"], "ingest", "evaluate"),  # of its classifiers
+    ),
     "figures": addition("evaluation/figures.py", "def curves(", of(ALL, "evaluate")),
     "filters in reports": addition(
         "kinds/images/kernels.py", "def mean(", of(["mnist", "pathology"], "evaluate")

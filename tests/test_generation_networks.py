@@ -1,32 +1,45 @@
 """Networks that draw and networks that compress: shapes, seeds, measures, training."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from sklearn.metrics import roc_auc_score
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.evaluation.comparison import compare
 from penstock.learning import checkpoints
 from penstock.messages.errors import PenstockError
-from penstock.pipelines.generation import predict
+from penstock.pipelines.generation import measures, predict
 from penstock.pipelines.generation.coding import coder
 from penstock.pipelines.generation.drawing import between, draw, noise_of
 from penstock.pipelines.generation.evaluate import evaluate
 from penstock.pipelines.generation.evaluate_coding import _auroc
+from penstock.pipelines.generation.frechet import feature_columns, frechet_distance
 from penstock.pipelines.generation.measures import (
-    feature_columns,
-    frechet_distance,
+    diversity,
     kernel_distance,
     manifold_metrics,
     nearest,
+    rarest_class,
 )
 from penstock.pipelines.generation.network import FRAMES, SHOWN, network
-from penstock.pipelines.generation.params import DCGAN, GAN, VAE, Autoencoder, Conditional
+from penstock.pipelines.generation.params import (
+    DCGAN,
+    GAN,
+    VAE,
+    Autoencoder,
+    Conditional,
+    Params,
+)
 from penstock.pipelines.generation.ruler import ARRAY, Ruler
 from penstock.pipelines.generation.sheets import tile
 from penstock.settings.explanation import default_params
@@ -178,6 +191,7 @@ def test_rows_that_cannot_be_answered_say_why():
     assert found["error"][1].startswith("16x20 pixels; expected 16x16, as data.image_size says")
     assert "not an image file" in found["error"][2]
     assert list(found["loss"].isna()) == [False, True, True]
+    assert list(found["squared_error"].isna()) == [False, True, True]
 
 
 def test_a_vae_draws_where_it_is_given_a_seed_and_no_image():
@@ -244,20 +258,32 @@ def test_near_and_far_are_told_apart():
     assert kernel_distance(same, real)[0] < 0.05 < kernel_distance(same + 3, real)[0]
 
 
-def test_the_nearest_training_image_is_found():
+def test_the_rarest_class_and_the_diversity_are_relative_to_real_images():
+    real = np.repeat([0, 1, 3], [50, 25, 25])  # there is no class 2
+    assert rarest_class(real, real) == 1
+    assert rarest_class(np.repeat([0, 1, 2, 3], [50, 25, 20, 5]), real) == pytest.approx(0.2)
+    assert rarest_class(np.zeros(10, int), real) == 0
+    features = np.random.default_rng(0).normal(0, 1, (200, 3))
+    assert diversity(features / 2, features) == pytest.approx(0.25)
+
+
+def test_the_nearest_training_image_is_found(monkeypatch):
     images, _ = pictures(30)
-    distances, positions = nearest(images[[7, 3]], images)
-    assert list(positions) == [7, 3]
+    monkeypatch.setattr(measures, "PART", 4)
+    distances, rows = nearest(images[[7, 3]], images, np.arange(30))
+    assert list(rows) == [7, 3]
     assert distances == pytest.approx([0, 0], abs=1e-6)
-    apart, _ = nearest(np.zeros((1, 4, 4), np.uint8), np.full((1, 4, 4), 51, np.uint8))
+    _, rows = nearest(images[[7, 3]], images, np.array([20, 3, 5]))
+    assert rows[1] == 3
+    assert rows[0] != 7
+    black, grey = np.zeros((1, 4, 4), np.uint8), np.full((1, 4, 4), 51, np.uint8)
+    apart, _ = nearest(black, grey, np.zeros(1, int))
     assert apart == pytest.approx([0.2])
 
 
 def test_auroc_and_its_interval():
     chance = np.random.default_rng(0)
     usual, strange = chance.normal(0, 1, 400), chance.normal(1, 1, 300)
-    from sklearn.metrics import roc_auc_score
-
     area, low, high = _auroc(usual, strange)
     labels = np.repeat([0, 1], [400, 300])
     assert area == pytest.approx(roc_auc_score(labels, np.concatenate([usual, strange])))
@@ -375,3 +401,17 @@ def test_scores_that_lack_a_picture_say_nothing(dataset):
     scores = predict.outcome(answers, exam)
     assert np.isnan(predict.scored_distance(scores, np.ones(len(scores))))
     assert list(feature_columns(np.zeros((1, 2)), "drawn_")) == ["drawn_0", "drawn_1"]
+
+
+def test_the_presets_of_the_docs_are_networks():
+    page = (Path(__file__).parent.parent / "docs" / "generation.md").read_text()
+    presets = re.findall(r"^ +model: (\{.*?\})$", page, re.DOTALL | re.MULTILINE)
+    kinds = []
+    for preset in presets:
+        model = YAML(typ="safe").load(preset)
+        section = TypeAdapter(Params.model_fields["model"].rebuild_annotation())
+        parsed = section.validate_python(model)
+        assert parsed.model_dump(mode="json") == model, "a section names all its settings"
+        assert sum(it.numel() for it in network(parsed, info(28)).parameters()) > 1000
+        kinds.append(parsed.kind)
+    assert kinds == ["dcgan", "conditional", "gan", "gan", "autoencoder", "autoencoder", "vae"]

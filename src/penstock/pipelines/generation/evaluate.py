@@ -1,16 +1,14 @@
 """How good the networks are: those that draw, and those that compress."""
 
-from torch import nn
-
 from ...datasets.dataset import Dataset
 from ...pipeline import Evaluation
 from .evaluate_coding import evaluate_coding
 from .evaluate_drawing import evaluate_drawing
-from .network import Adversarial, Variational
+from .network import Adversarial, Network, Variational
 from .params import Params
 
 
-def evaluate(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation:
+def evaluate(network: Network, dataset: Dataset, params: Params) -> Evaluation:
     """Draw a picture beside every test image, or make every one again; a vae does both."""
     if isinstance(network, Adversarial):
         return evaluate_drawing(network, dataset, params)

@@ -1,70 +1,94 @@
 """How good an autoencoder is: what its images cost, what it removes, what it finds strange."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from torch import nn
+import torch
 
 from ...datasets.dataset import Dataset
 from ...evaluation import exhibits
 from ...evaluation.metrics import mean_interval
 from ...pipeline import Evaluation
-from .network import Variational
+from .network import Coding, Variational, as_images, scale
 from .params import Params
-from .predict import reconstruct
+from .predict import reconstruct, squared_error
 
 SHOWN = 10
+WAYS = 4  # from image to image
+LEAST = 1e-8  # squared error: a smaller one counts as this
+KINDS = ["kind", "auroc", "low", "high"]
 
 
-def evaluate_coding(network: nn.Module, dataset: Dataset, params: Params) -> Evaluation:
-    """Make every test image again; remove noise; tell images of another kind by their loss."""
-    rows = dataset.rows("test")
-    examples = dataset.examples("test")
-    images = dataset.array("images")[rows]
+def evaluate_coding(network: Coding | Variational, dataset: Dataset, params: Params) -> Evaluation:
+    """Make every test image again; remove noise; tell images of another kind."""
+    examples, images = dataset.examples("test"), dataset.array("images")[dataset.rows("test")]
     made, losses = reconstruct(network, images)
-    scores = examples[["id", "sha256", "label"]].assign(loss=losses)
-    known = np.ones(len(rows), bool)
-    if left_out := params.train.without:
-        known = (examples["label"] != dataset.info["classes"].index(left_out)).to_numpy()
-    name = "bound" if isinstance(network, Variational) else "cross_entropy"
-    metrics = _with_interval(f"test/{name}", losses)
-    squared = _squared_error(images, made)
-    metrics |= _with_interval("test/squared_error", squared)
     gains, noisy, cleaned = _denoise(network, images, params.evaluate.noise)
-    metrics |= _with_interval("test/denoising_gain", gains)
-    strange = list(_strange(network, images[known], losses[known], images[~known], losses[~known]))
-    for kind, value, low, high in strange:
-        metrics[f"test/auroc_{kind}"] = value
-        metrics[f"test/auroc_{kind}_low"], metrics[f"test/auroc_{kind}_high"] = low, high
-    metrics["test/examples"] = len(rows)
+    left_out = np.zeros(len(images), bool)
+    if params.train.without:
+        label = dataset.info["classes"].index(params.train.without)
+        left_out = (examples["label"] == label).to_numpy()
+    errors = squared_error(images, made)
+    strange = pd.DataFrame(_strange(network, images, errors, left_out), columns=KINDS)
+    name = "bound" if isinstance(network, Variational) else "cross_entropy"
+    metrics = {
+        **_with_interval(f"test/{name}", losses),
+        **_with_interval("test/squared_error", errors),
+        **_with_interval("test/denoising_gain", gains),
+    }
+    for kind, *found in strange.itertuples(index=False):
+        names = (f"test/auroc_{kind}{end}" for end in ("", "_low", "_high"))
+        metrics |= dict(zip(names, found, strict=True))
     return Evaluation(
-        metrics,
-        scores,
-        [
-            _rows(
-                "Images and what was made of them",
-                [images, made],
-                "Test images at even distances, above what the code makes of them.",
-            ),
-            _rows(
-                "Noise removed",
-                [noisy, cleaned],
-                "Test images with noise, above what the network makes of them.",
-            ),
-            _costly(images, made, losses),
-            exhibits.Table(
-                "Images of another kind",
-                pd.DataFrame(strange, columns=["kind", "AUROC", "low", "high"]).round(4),
-                "How well the loss tells them from test images: 0.5 is chance, 1 is without a "
-                "mistake.",
-            ),
-        ],
-        plots={"strange": pd.DataFrame(strange, columns=["kind", "auroc", "low", "high"])},
+        {**metrics, "test/examples": len(images)},
+        examples[["id", "sha256", "label"]].assign(loss=losses),
+        _exhibits(network, images, (made, losses), (noisy, cleaned), strange),
+        plots={"strange": strange},
         meanings={
             "test/denoising_gain": f"decibels by which noise of {params.evaluate.noise} is less",
         },
     )
+
+
+def _exhibits(
+    network: Coding | Variational,
+    images: np.ndarray,
+    coded: tuple[np.ndarray, np.ndarray],
+    denoised: tuple[np.ndarray, np.ndarray],
+    strange: pd.DataFrame,
+) -> list[exhibits.Exhibit]:
+    made, losses = coded
+    chosen = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).astype(int)
+    worst = np.argsort(-losses, kind="stable")[:SHOWN]
+    return [
+        _pairs(
+            "Images and what was made of them",
+            images[chosen],
+            made[chosen],
+            "Test images at even distances, above what the code makes of them.",
+        ),
+        _pairs(
+            "Noise removed",
+            denoised[0][chosen],
+            denoised[1][chosen],
+            "Test images with noise, above what the network makes of them.",
+        ),
+        _pairs(
+            "Costliest images",
+            images[worst],
+            made[worst],
+            "The test images with the highest loss, above what was made of them.",
+            [f"{losses[row]:.3g}" for row in worst],
+        ),
+        _ways(network, images[chosen]),
+        exhibits.Table(
+            "Images of another kind",
+            strange.round(4),
+            "How well the squared error tells them from test images: 0.5 is chance, 1 without fault.",
+        ),
+    ]
 
 
 def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:
@@ -72,15 +96,8 @@ def _with_interval(name: str, values: np.ndarray) -> dict[str, float]:
     return {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
 
 
-def _squared_error(images: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """Mean squared error of each, on a scale of 0 to 1."""
-    apart = (images.astype(np.float32) - made) / 255
-    error: np.ndarray = np.square(apart).reshape(len(images), -1).mean(1).astype(np.float64)
-    return error
-
-
 def _denoise(
-    network: nn.Module, images: np.ndarray, deviation: float
+    network: Coding | Variational, images: np.ndarray, deviation: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How many decibels of noise are removed from each image; noisy images; what is made of them.
 
@@ -91,32 +108,26 @@ def _denoise(
     noisy = (images / np.float32(255) + noise).clip(0, 1).astype(np.float32)
     cleaned, _ = reconstruct(network, images, noisy)
     shown = (noisy * 255).round().astype(np.uint8)
-    least = 1e-8
-    before, after = _squared_error(images, shown) + least, _squared_error(images, cleaned) + least
+    before, after = (squared_error(images, it) + LEAST for it in (shown, cleaned))
     return 10 * np.log10(before / after), shown, cleaned
 
 
 def _strange(
-    network: nn.Module,
-    images: np.ndarray,
-    losses: np.ndarray,
-    left_out: np.ndarray,
-    their_losses: np.ndarray,
+    network: Coding | Variational, images: np.ndarray, errors: np.ndarray, left_out: np.ndarray
 ) -> Iterator[tuple[str, float, float, float]]:
-    """For each kind of strange images, how well their loss tells them: AUROC and its interval."""
-    chance = np.random.default_rng(0)
-    blanked = images.copy()
-    side = images.shape[1]
-    blanked[:, side // 4 : 3 * side // 4, side // 4 : 3 * side // 4] = 0
+    """For each kind of strange images, how well their error tells them: AUROC and its interval."""
+    known, usual = images[~left_out], errors[~left_out]
+    blanked, middle = known.copy(), slice(images.shape[1] // 4, 3 * images.shape[1] // 4)
+    blanked[:, middle, middle] = 0
     kinds = {
-        "mirrored": images[:, :, ::-1],
+        "mirrored": np.ascontiguousarray(known[:, :, ::-1]),
         "blanked": blanked,
-        "noise": chance.integers(0, 256, images.shape, np.uint8),
+        "noise": np.random.default_rng(0).integers(0, 256, known.shape, np.uint8),
     }
     for kind, strange in kinds.items():
-        yield kind, *_auroc(losses, reconstruct(network, np.ascontiguousarray(strange))[1])
-    if len(left_out):
-        yield "left_out", *_auroc(losses, their_losses)
+        yield kind, *_auroc(usual, squared_error(strange, reconstruct(network, strange)[0]))
+    if left_out.any():
+        yield "left_out", *_auroc(usual, errors[left_out])
 
 
 def _auroc(usual: np.ndarray, strange: np.ndarray) -> tuple[float, float, float]:
@@ -132,20 +143,24 @@ def _auroc(usual: np.ndarray, strange: np.ndarray) -> tuple[float, float, float]
     return area, max(0.0, area - 1.96 * error), min(1.0, area + 1.96 * error)
 
 
-def _rows(title: str, sheets: list[np.ndarray], note: str) -> exhibits.Picture:
-    chosen = np.linspace(0, len(sheets[0]) - 1, min(SHOWN, len(sheets[0]))).astype(int)
-    shown = np.concatenate([sheet[chosen] for sheet in sheets])
-    return exhibits.gallery(title, shown, [""] * len(shown), [False] * len(shown), note)
+def _pairs(
+    title: str, above: np.ndarray, below: np.ndarray, note: str, captions: list[str] | None = None
+) -> exhibits.Picture:
+    shown = np.concatenate([above, below])
+    named = [*(captions or [""] * len(above)), *[""] * len(below)]
+    return exhibits.gallery(title, shown, named, [False] * len(shown), note)
 
 
-def _costly(images: np.ndarray, made: np.ndarray, losses: np.ndarray) -> exhibits.Picture:
-    worst = np.argsort(-losses, kind="stable")[:SHOWN]
-    shown = np.concatenate([images[worst], made[worst]])
-    captions = [f"{losses[row]:.3g}" for row in worst] + [""] * len(worst)
-    return exhibits.gallery(
-        "Costliest images",
-        shown,
-        captions,
-        [False] * len(shown),
-        "The test images with the highest loss, above what was made of them.",
-    )
+def _ways(network: Coding | Variational, images: np.ndarray) -> exhibits.Picture:
+    """Ways through the space of codes, from one image to another."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        pictures = scale(torch.from_numpy(images[: WAYS + 1]).to(device))
+        ways = [
+            torch.lerp(first, second, share)
+            for first, second in pairwise(network.code(pictures))
+            for share in torch.linspace(0, 1, SHOWN).tolist()
+        ]
+        made = as_images(network.decoder(torch.stack(ways)).sigmoid()).cpu().numpy()
+    note = "Each row goes from the code of one test image to that of another."
+    return exhibits.gallery("From code to code", made, [""] * len(made), [False] * len(made), note)

@@ -16,7 +16,8 @@ from ...kinds.images.idx import find_idx
 from ...kinds.images.idx_examples import has_idx, ingest_idx, measure
 from .decode import decode, fit_grey
 from .params import Data, Params
-from .ruler import ARRAY, train_ruler
+from .ruler import ARRAY
+from .ruler_training import train_ruler
 
 LARGEST = 2**28  # bytes of an image file
 RULER_STEPS = 200

@@ -1,59 +1,8 @@
-"""How near drawn pictures are to real ones, by the features of the ruler. Plain numpy."""
+"""How near drawn pictures are to real ones in other ways, how varied, and how new."""
 
 import numpy as np
-import pandas as pd
 
-DRAWN, REAL = "drawn_", "real_"  # columns of features: drawn_0, drawn_1, ...
-
-
-def feature_columns(features: np.ndarray, prefix: str) -> pd.DataFrame:
-    """Features, shape (pictures, features), as columns of scores."""
-    names = [f"{prefix}{number}" for number in range(features.shape[1])]
-    return pd.DataFrame(features, columns=names)
-
-
-def features_of(scores: pd.DataFrame, prefix: str) -> np.ndarray:
-    """The features in the columns of scores, float64, shape (pictures, features)."""
-    names = [name for name in scores if str(name).startswith(prefix)]
-    return scores[names].to_numpy(np.float64)
-
-
-def scored_distance(scores: pd.DataFrame, weights: np.ndarray) -> float:
-    """Frechet distance between the drawn and the real pictures of scores, by their weights."""
-    return frechet_distance(features_of(scores, DRAWN), features_of(scores, REAL), weights)
-
-
-def frechet_distance(
-    ours: np.ndarray, theirs: np.ndarray, weights: np.ndarray | None = None
-) -> float:
-    """Frechet distance of two normal distributions fitted to features.
-
-    d^2 = |m - n|^2 + tr(A + B - 2 (A B)^(1/2)) (Dowson and Landau 1982; Heusel et al. 2017). It
-    shrinks with the number of pictures: compare only distances of as many, by one ruler.
-
-    Args:
-        ours: shape (pictures, features).
-        theirs: likewise; as many if there are weights.
-        weights: of each, shape (pictures,); 0 leaves one out.
-
-    Returns:
-        The squared distance, as is usual; NaN where a feature is.
-    """
-    first, second = _moments(ours, weights), _moments(theirs, weights)
-    if not np.isfinite([*first[0], *second[0]]).all():
-        return float("nan")
-    values, vectors = np.linalg.eigh(first[1])
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    crossed = np.sqrt(np.linalg.eigvalsh(root @ second[1] @ root).clip(0)).sum()
-    apart = np.square(first[0] - second[0]).sum()
-    return float(apart + np.trace(first[1]) + np.trace(second[1]) - 2 * crossed)
-
-
-def _moments(features: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    if weights is not None:
-        features, weights = features[weights > 0], weights[weights > 0]
-    mean = np.average(features, 0, weights)
-    return mean, np.cov(features, rowvar=False, aweights=weights)
+PART = 4096  # images that are compared at a time
 
 
 def kernel_distance(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
@@ -113,18 +62,45 @@ def _reach(features: np.ndarray, k: int) -> np.ndarray:
     return distances
 
 
-def nearest(images: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of other images by its pixels: root mean squared difference, and its position.
+def rarest_class(drawn: np.ndarray, real: np.ndarray) -> float:
+    """How often the class that is drawn most rarely is drawn: 1 is as often as it is real.
+
+    Args:
+        drawn: class that each drawn picture looks like.
+        real: that of each real image.
+    """
+    classes = 1 + max(drawn.max(), real.max())
+    ours, theirs = (np.bincount(it, minlength=classes) / len(it) for it in (drawn, real))
+    there = theirs > 0
+    return float((ours[there] / theirs[there]).min())
+
+
+def diversity(drawn: np.ndarray, real: np.ndarray) -> float:
+    """How much features, shape (pictures, features), vary: 1 is as much as those of real images."""
+    return float(drawn.var(0).sum() / real.var(0).sum())
+
+
+def nearest(
+    images: np.ndarray, everything: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of other images by its pixels, read a part at a time.
 
     Args:
         images: uint8, shape (images, ...).
-        among: uint8, shape (others, ...); may be memory-mapped.
+        everything: uint8, shape (others, ...); may be memory-mapped.
+        rows: which of the others are looked at.
 
     Returns:
-        Distances on a scale of 0 to 1 and positions, each of shape (images,).
+        Root mean squared differences on a scale of 0 to 1, and rows, each of shape (images,).
     """
     from sklearn.metrics import pairwise_distances_argmin_min
 
-    flat, others = (it.reshape(len(it), -1).astype(np.float32) / 255 for it in (images, among))
-    positions, distances = pairwise_distances_argmin_min(flat, others)
-    return distances / np.sqrt(flat.shape[1]), positions
+    flat = images.reshape(len(images), -1).astype(np.float32) / 255
+    best, found = np.full(len(images), np.inf), np.zeros(len(images), np.int64)
+    for start in range(0, len(rows), PART):
+        part = rows[start : start + PART]
+        others = everything[part].reshape(len(part), -1).astype(np.float32) / 255
+        positions, distances = pairwise_distances_argmin_min(flat, others)
+        nearer = distances < best
+        best[nearer], found[nearer] = distances[nearer], part[positions[nearer]]
+    return best / np.sqrt(flat.shape[1]), found

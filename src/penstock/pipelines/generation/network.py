@@ -95,8 +95,13 @@ class Coding(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Pictures from 0 to 1, (batch, colours, height, width) -> logits of the same shape."""
-        logits: torch.Tensor = self.decoder(self.encoder(pictures))
+        logits: torch.Tensor = self.decoder(self.code(pictures))
         return logits
+
+    def code(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Pictures -> codes, (batch, numbers), or (batch, channels, height, width)."""
+        codes: torch.Tensor = self.encoder(pictures)
+        return codes
 
 
 class Variational(Drawing):
@@ -117,8 +122,12 @@ class Variational(Drawing):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Pictures -> logits by the most likely code."""
-        logits: torch.Tensor = self.decoder(self.encode(pictures)[0])
+        logits: torch.Tensor = self.decoder(self.code(pictures))
         return logits
+
+    def code(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Pictures -> the most likely code, (batch, latent)."""
+        return self.encode(pictures)[0]
 
     def bound(self, pictures: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Nats that black and white pictures cost at most: the negative evidence bound.

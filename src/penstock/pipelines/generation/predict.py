@@ -1,5 +1,6 @@
 """What is served: seeds -> pictures, or images -> what a code makes of them."""
 
+import io
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,7 +19,7 @@ from ...messages.errors import PenstockError
 from ...pipeline import Interface, Mean, Score
 from .decode import decode
 from .drawing import draw, noise_of
-from .measures import DRAWN, REAL, feature_columns, scored_distance
+from .frechet import DRAWN, REAL, feature_columns, scored_distance
 from .network import Drawing, Variational, as_images, scale
 from .ruler import ARRAY, FEATURES, read_ruler
 
@@ -28,13 +30,13 @@ CODES = 16  # random codes by which the bound of a vae is measured: the same for
 MOST_SEED = 2**63 - 1
 REPEATS = 10  # parts into which seeds are dealt: intervals and the gate go by them
 OUTPUTS = {"picture": "binary", "error": "string"}
-CODED = {"picture": "binary", "loss": "double", "error": "string"}
+CODED = {"picture": "binary", "loss": "double", "squared_error": "double", "error": "string"}
 
 
 def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
     """A seed, and a class if there is one to ask for -> a picture; or an image -> it, made again.
 
-    An autoencoder says what the image costs; so an image that does not belong is found.
+    An autoencoder says how well it could; so an image that does not belong is found.
     """
     if model["kind"] == "autoencoder":
         score = Score("test/cross_entropy", Mean("loss"), span=1.0, higher_is_better=False)
@@ -57,8 +59,9 @@ def predict(
 
     Returns:
         picture (a PNG file); loss, in nats: of an autoencoder the mean cross-entropy of a value of
-        a pixel, of a vae the bound of the whole image; and error: what was wrong with a row, whose
-        other columns are empty.
+        a pixel, of a vae the bound of the whole image; squared_error, between image and picture on
+        a scale of 0 to 1, which is high where an image does not belong; and error: what was wrong
+        with a row, whose other columns are empty.
     """
     if isinstance(network, Drawing) and not isinstance(network, Variational):
         return _drawn(network, inputs, info)
@@ -70,7 +73,7 @@ def predict(
         answers.loc[~given, list(OUTPUTS)] = _drawn(network, seeds, info).to_numpy()
     if given.any():
         answers.loc[given] = _coded(network, images[given], info).to_numpy()
-    return answers.assign(loss=answers["loss"].astype(np.float64))
+    return answers.astype({"loss": np.float64, "squared_error": np.float64})
 
 
 def _drawn(network: Drawing, inputs: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
@@ -107,6 +110,7 @@ def _coded(network: nn.Module, contents: pd.Series, info: dict[str, Any]) -> pd.
     read = partial(decode, side=height, colour=info["colour"], fit=info["fit"])
     images, errors = decode_all(contents, read, shape, np.uint8)
     made, losses = reconstruct(network, images)
+    bad = [bool(error) for error in errors]
     return pd.DataFrame(
         {
             "picture": pd.Series(
@@ -116,7 +120,8 @@ def _coded(network: nn.Module, contents: pd.Series, info: dict[str, Any]) -> pd.
                 ],
                 dtype=object,
             ),
-            "loss": np.where([bool(error) for error in errors], np.nan, losses),
+            "loss": np.where(bad, np.nan, losses),
+            "squared_error": np.where(bad, np.nan, squared_error(images, made)),
             "error": errors,
         }
     )
@@ -156,6 +161,13 @@ def reconstruct(
                 costs = F.binary_cross_entropy_with_logits(logits, pictures, reduction="none")
                 losses.append(costs.flatten(1).mean(1).double().cpu().numpy())
     return np.concatenate(made), np.concatenate(losses)
+
+
+def squared_error(images: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Mean squared error of each image, uint8, on a scale of 0 to 1: float64, shape (images,)."""
+    apart = np.square((images.astype(np.float32) - made) / 255)
+    error: np.ndarray = apart.reshape(len(images), -1).mean(1).astype(np.float64)
+    return error
 
 
 def _bounds(network: Variational, pictures: torch.Tensor) -> np.ndarray:
@@ -227,10 +239,6 @@ def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
 
 
 def _open(content: bytes) -> np.ndarray:
-    import io
-
-    from PIL import Image
-
     return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"]))
 
 
