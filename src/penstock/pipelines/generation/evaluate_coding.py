@@ -86,7 +86,7 @@ def _exhibits(
         exhibits.Table(
             "Images of another kind",
             strange.round(4),
-            "How well the squared error tells them from test images: 0.5 is chance, 1 without fault.",
+            "How well the squared error tells them from test images: 0.5 is chance.",
         ),
     ]
 

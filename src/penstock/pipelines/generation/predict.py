@@ -26,7 +26,7 @@ from .ruler import ARRAY, FEATURES, read_ruler
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
 
-CODES = 16  # random codes by which the bound of a vae is measured: the same for every image
+CODES = 4  # random codes by which the bound of a vae is measured: the same for every image
 MOST_SEED = 2**63 - 1
 REPEATS = 10  # parts into which seeds are dealt: intervals and the gate go by them
 OUTPUTS = {"picture": "binary", "error": "string"}
