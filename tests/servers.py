@@ -66,14 +66,15 @@ class Prefect:
         """Send a request, logged in as the owner."""
         login = tuple(read_login(self.project.root)[PREFECT].split(":"))
         address = f"{self.api}/{path}"
-        return requests.request(method, address, json=body, auth=login, timeout=30)
-
-    def ask(self, method, path, **body):
         for _ in range(30):
-            answer = self.request(method, path, body)
+            answer = requests.request(method, address, json=body, auth=login, timeout=30)
             if answer.status_code != 503:  # while something else writes to its database
                 break
             time.sleep(0.5)
+        return answer
+
+    def ask(self, method, path, **body):
+        answer = self.request(method, path, body)
         answer.raise_for_status()
         return answer.json()
 
