@@ -114,8 +114,8 @@ EDITS = {
 }
 PINS = {
     "prefect": set(),
-    "torch": of(ALL, *MODEL),
-    "pytorch-lightning": of(ALL, "train"),
+    "torch": of(ALL, *MODEL) | of(["generation"], "ingest"),
+    "pytorch-lightning": of(ALL, "train") | of(["generation"], "ingest", "evaluate"),
     "great_expectations": of(ALL, "validate"),
     "mlflow": of(ALL, "register"),
     "soundfile": of(["speech"], "sample", "ingest", "evaluate", "register"),

@@ -41,7 +41,7 @@ from penstock.pipelines.generation.params import (
     Params,
 )
 from penstock.pipelines.generation.ruler import ARRAY, Ruler
-from penstock.pipelines.generation.sheets import tile
+from penstock.pipelines.generation.sheets import enlarge, tile
 from penstock.settings.explanation import default_params
 from penstock.stages.train import train_network
 
@@ -305,6 +305,7 @@ def test_a_sheet_has_its_pictures_in_rows():
     images = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((3, 2, 2), np.uint8)
     assert tile(images, 2).tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 0, 0], [2, 2, 0, 0]]
     assert tile(np.zeros((10, 4, 4, 3), np.uint8)).shape == (4, 40, 3)
+    assert enlarge(np.array([[1, 2]], np.uint8)).tolist() == [[1, 1, 2, 2], [1, 1, 2, 2]]
 
 
 @pytest.mark.parametrize("kind", [*TINY])
@@ -414,4 +415,13 @@ def test_the_presets_of_the_docs_are_networks():
         assert parsed.model_dump(mode="json") == model, "a section names all its settings"
         assert sum(it.numel() for it in network(parsed, info(28)).parameters()) > 1000
         kinds.append(parsed.kind)
-    assert kinds == ["dcgan", "conditional", "gan", "gan", "autoencoder", "autoencoder", "vae"]
+    assert kinds == [
+        "dcgan",
+        "dcgan",
+        "conditional",
+        "gan",
+        "gan",
+        "autoencoder",
+        "autoencoder",
+        "vae",
+    ]

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from ...evaluation import exhibits
+from ...kinds.images.decode import encode
 from .drawing import between, draw_from, noise_of, shown_labels
 from .network import SHOWN, Drawing
-from .sheets import tile
+from .sheets import enlarge, tile
 
 FRAME = 400  # milliseconds
 WAYS, STEPS = 4, 10  # from seed to seed
@@ -24,12 +25,12 @@ def pictures(network: Drawing, images: np.ndarray, count: int) -> list[exhibits.
         _sheet(
             "Drawn pictures",
             images[:count],
-            [str(seed) for seed in range(count)],
-            "The first seeds, not chosen.",
+            "The first seeds from 0 on, not chosen.",
         )
     ]
     if frames := int(network.filled):
-        sheets = np.stack([tile(it) for it in network.sheets[:frames].cpu().numpy()])
+        kept = network.sheets[:frames].cpu().numpy()
+        sheets = np.stack([enlarge(tile(it)) for it in kept])
         note = f"The same {SHOWN} seeds in the course of the training."
         shown.append(exhibits.animation("How it learned to draw", sheets, FRAME, note))
     return [*shown, _ways(network)]
@@ -43,7 +44,6 @@ def _ways(network: Drawing) -> exhibits.Picture:
     return _sheet(
         "From seed to seed",
         draw_from(network, np.concatenate(ways), labels),
-        [""] * WAYS * STEPS,
         "Each row goes from one seed to another: what is smooth in between was not memorised.",
     )
 
@@ -63,9 +63,9 @@ def nearest_pairs(
     return _sheet(
         "Nearest training images",
         np.concatenate([images[order], everything[row[order]]]),
-        [f"{it:.3f}" for it in distance[order]] + ["training"] * len(order),
-        "The drawn pictures that are nearest to a training image (root mean squared difference of "
-        "pixels), above that image: copies would look alike.",
+        "The drawn pictures that are nearest to a training image, the nearest first, above that "
+        f"image: copies would look alike. The first differs by {distance[order[0]]:.3f} (root mean "
+        "squared difference of pixels, from 0 to 1).",
     )
 
 
@@ -100,5 +100,6 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     return table.map(lambda value: f"{value:.4g}").rename_axis("").reset_index()
 
 
-def _sheet(title: str, images: np.ndarray, captions: list[str], note: str) -> exhibits.Picture:
-    return exhibits.gallery(title, images, captions, [False] * len(images), note)
+def _sheet(title: str, images: np.ndarray, note: str) -> exhibits.Picture:
+    """Images in rows, enlarged."""
+    return exhibits.Picture(title, encode(enlarge(tile(images))), note=note)

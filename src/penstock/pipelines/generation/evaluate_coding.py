@@ -10,10 +10,12 @@ import torch
 from ...datasets.dataset import Dataset
 from ...evaluation import exhibits
 from ...evaluation.metrics import mean_interval
+from ...kinds.images.decode import encode
 from ...pipeline import Evaluation
 from .network import Coding, Variational, as_images, scale
 from .params import Params
 from .predict import reconstruct, squared_error
+from .sheets import enlarge, tile
 
 SHOWN = 10
 WAYS = 4  # from image to image
@@ -80,7 +82,6 @@ def _exhibits(
             images[worst],
             made[worst],
             "The test images with the highest loss, above what was made of them.",
-            [f"{losses[row]:.3g}" for row in worst],
         ),
         _ways(network, images[chosen]),
         exhibits.Table(
@@ -143,12 +144,13 @@ def _auroc(usual: np.ndarray, strange: np.ndarray) -> tuple[float, float, float]
     return area, max(0.0, area - 1.96 * error), min(1.0, area + 1.96 * error)
 
 
-def _pairs(
-    title: str, above: np.ndarray, below: np.ndarray, note: str, captions: list[str] | None = None
-) -> exhibits.Picture:
-    shown = np.concatenate([above, below])
-    named = [*(captions or [""] * len(above)), *[""] * len(below)]
-    return exhibits.gallery(title, shown, named, [False] * len(shown), note)
+def _pairs(title: str, above: np.ndarray, below: np.ndarray, note: str) -> exhibits.Picture:
+    return _sheet(title, np.concatenate([above, below]), len(above), note)
+
+
+def _sheet(title: str, images: np.ndarray, columns: int, note: str) -> exhibits.Picture:
+    """Images in rows, enlarged."""
+    return exhibits.Picture(title, encode(enlarge(tile(images, columns))), note=note)
 
 
 def _ways(network: Coding | Variational, images: np.ndarray) -> exhibits.Picture:
@@ -163,4 +165,4 @@ def _ways(network: Coding | Variational, images: np.ndarray) -> exhibits.Picture
         ]
         made = as_images(network.decoder(torch.stack(ways)).sigmoid()).cpu().numpy()
     note = "Each row goes from the code of one test image to that of another."
-    return exhibits.gallery("From code to code", made, [""] * len(made), [False] * len(made), note)
+    return _sheet("From code to code", made, SHOWN, note)

@@ -20,7 +20,7 @@ from .ruler import ARRAY
 from .ruler_training import train_ruler
 
 LARGEST = 2**28  # bytes of an image file
-RULER_STEPS = 200
+RULER_STEPS = 100
 TYPES = {
     **dict.fromkeys(("label", "width", "height"), np.int16),
     "mean": np.float32,

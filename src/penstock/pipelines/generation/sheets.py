@@ -43,3 +43,8 @@ def tile(images: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
     height, width, *rest = images.shape[1:]
     placed = padded.reshape(rows, columns, height, width, *rest).swapaxes(1, 2)
     return placed.reshape(rows * height, columns * width, *rest)
+
+
+def enlarge(picture: np.ndarray, times: int = 2) -> np.ndarray:
+    """Make each pixel of a picture, shape (height, width[, 3]), a square of pixels."""
+    return picture.repeat(times, 0).repeat(times, 1)
