@@ -200,6 +200,12 @@ def test_a_vae_draws_where_it_is_given_a_seed_and_no_image():
     found = predict.predict(build("vae"), inputs, info(), {})
     assert list(found["error"]) == ["", ""]
     assert list(found["loss"].isna()) == [False, True]
+    nothing = predict.predict(build("vae"), inputs.drop(columns=["image"])[:1], info(), {})
+    assert nothing["picture"][0] is not None, "a seed alone"
+    asked = pd.DataFrame({"image": [None], "seed": [None]})
+    for columns in (["image"], ["seed"], ["image", "seed"]):
+        (told,) = predict.predict(build("vae"), asked[columns], info(), {})["error"]
+        assert told == "nothing to answer: expected an image, or a seed"
     drawn = draw(build("vae"), np.array([7]), np.array([0]))[0]
     assert found["picture"][1] == predict.encode(drawn)
 

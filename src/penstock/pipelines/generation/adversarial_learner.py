@@ -53,17 +53,17 @@ class AdversarialLearner(Learner):
     def training_step(self, batch: Batch, number: int) -> None:
         """Train on one batch of real images and as many drawn ones."""
         real, labels = scale(batch["inputs"]) * 2 - 1, batch["label"].long()
-        judge, draw = cast("list[Any]", self.optimizers())
+        of_discriminator, of_generator = cast("list[Any]", self.optimizers())
         wanted = torch.randint(self.classes, labels.shape, device=labels.device)
         with torch.no_grad():
             drawn = self.network.generator(self._noise(real), wanted)
         judged = self._judge(real, labels, drawn, wanted)
-        self._step(judge, judged)
+        self._step(of_discriminator, judged)
         self.network.discriminator.requires_grad_(False)
         again = self.network.generator(self._noise(real), wanted)
         loss = self._want_real(self.network.discriminator(again, wanted))
         self.network.discriminator.requires_grad_(True)
-        self._step(draw, loss)
+        self._step(of_generator, loss)
         for schedule in cast("list[Any]", self.lr_schedulers() or []):
             schedule.step()
         self._follow()

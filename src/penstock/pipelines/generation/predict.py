@@ -65,14 +65,19 @@ def predict(
     """
     if isinstance(network, Drawing) and not isinstance(network, Variational):
         return _drawn(network, inputs, info)
-    answers = pd.DataFrame(index=range(len(inputs)), columns=list(CODED), dtype=object)
-    images = inputs["image"].reset_index(drop=True)
-    given = images.notna() if "image" in inputs else pd.Series(False, answers.index)
-    if isinstance(network, Variational) and "seed" in inputs:
-        seeds = inputs.reset_index(drop=True)[~given]
-        answers.loc[~given, list(OUTPUTS)] = _drawn(network, seeds, info).to_numpy()
-    if given.any():
-        answers.loc[given] = _coded(network, images[given], info).to_numpy()
+    asked = inputs.reset_index(drop=True).reindex(columns=["image", "seed"])
+    answers = pd.DataFrame(index=asked.index, columns=list(CODED), dtype=object)
+    coded = asked["image"].notna()
+    seeded = isinstance(network, Variational)
+    drawn = ~coded & asked["seed"].notna() & seeded
+    expected = "an image, or a seed" if seeded else "an image"
+    answers.loc[~coded & ~drawn, "error"] = f"nothing to answer: expected {expected}"
+    if drawn.any():
+        pictures = _drawn(network, asked[drawn], info)  # type: ignore[arg-type]
+        for name in OUTPUTS:
+            answers.loc[drawn, name] = pictures[name].to_numpy()
+    if coded.any():
+        answers.loc[coded] = _coded(network, asked["image"][coded], info).to_numpy()
     return answers.astype({"loss": np.float64, "squared_error": np.float64})
 
 
