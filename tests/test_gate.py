@@ -188,10 +188,12 @@ def tissue(tmp_path_factory):
 def test_a_model_that_decodes_in_another_way_is_not_registered(tissue, tmp_path):
     """The proof is given the files, not arrays that went through decoding before."""
     project = tissue.copy(tmp_path / "project")
-    file = project.root / "src" / "penstock" / "pipelines" / "pathology" / "decode.py"
-    fitting = "image.resize((size, size), Image.Resampling.BICUBIC)"
-    assert fitting in file.read_text()
-    file.write_text(file.read_text().replace(fitting, fitting.replace("BICUBIC", "NEAREST")))
+    package = project.root / "src" / "penstock"
+    file = package / "pipelines" / "pathology" / "decode.py"
+    shared = package / "kinds" / "images" / "decode.py"
+    fitting = "image.resize((side, side), Image.Resampling.BICUBIC)"
+    assert fitting in shared.read_text()
+    shared.write_text(shared.read_text().replace(fitting, fitting.replace("BICUBIC", "NEAREST")))
     done = project.run("penstock", "register", "pathology", check=False)
     assert done.returncode == 1
     assert "the packaged model differs from what evaluate measured on" in done.stderr

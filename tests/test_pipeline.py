@@ -74,7 +74,7 @@ def test_the_report_is_one_page_that_needs_no_network(finished_project):
     page = (finished_project.root / "data" / "mnist" / "report.html").read_text()
     for part in ("What data", "What gate", "What model", "where it fails", "What was decided"):
         assert part in page
-    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/png;base64,") == 7
     assert "http://" not in page
     assert "https://" not in page
 

@@ -10,14 +10,13 @@ from contextlib import closing
 
 import psutil
 import pytest
-import requests
 from ruamel.yaml import YAML
 
 from penstock.project.processes import was_interrupted
 from penstock.supervision import TAG, pool, services
 from penstock.supervision.prefect_api import PrefectApi
 from projects import ROOT
-from servers import free_port, wait_for
+from servers import answers, free_port, wait_for
 
 WHERE = """
 import json, os, sys
@@ -143,7 +142,7 @@ def test_from_up_to_down(fresh, up):
     assert [row["state"] for row in rows.values()] == ["running", "running", "online"]
     api = f"{rows['prefect']['address']}/api"
     assert f"PREFECT_API_URL={api}" in shown
-    assert requests.get(f"{rows['mlflow']['address']}/health", timeout=10).ok
+    wait_for(lambda: answers(f"{rows['mlflow']['address']}/health"))
     queue = PrefectApi.of(fresh.root, api).ask("GET", "work_pools/penstock/queues/training")
     assert queue["concurrency_limit"] == 1
     (deployment,) = asked(fresh)["deployments"]

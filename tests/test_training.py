@@ -55,7 +55,9 @@ def test_every_optimiser_and_schedule_learns(arrays, tmp_path, optimizer, schedu
     rate = 0.1 if optimizer == "sgd" else 0.01
     told = []
     settings = {"optimizer": optimizer, "schedule": schedule, "learning_rate": rate}
-    training, network = trained(arrays, tmp_path, told.append, max_epochs=5, **settings)
+    training, network = trained(
+        arrays, tmp_path, lambda epoch, _: told.append(epoch), max_epochs=5, **settings
+    )
     assert told == training.history
     assert training.steps == 5 * (300 // 32)
     assert training.history[-1]["val/accuracy"] > 0.7
@@ -97,7 +99,7 @@ def test_a_training_broken_off_goes_on_to_the_same_bits(
         with pytest.raises(KeyboardInterrupt):
             trained(arrays, tmp_path, interrupt_after(epochs), **settings)
     told = []
-    resumed, same = trained(arrays, tmp_path, told.append, **settings)
+    resumed, same = trained(arrays, tmp_path, lambda epoch, _: told.append(epoch), **settings)
     assert "goes on after epoch 4/" in capsys.readouterr().out, "the last whole one"
     assert told == whole.history[4:]
     assert resumed.history == whole.history
@@ -149,7 +151,7 @@ def test_without_a_checkpoint_nothing_is_left(arrays, tmp_path):
 def test_a_training_that_fails_leaves_no_checkpoint(arrays, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "EVERY", 0)
 
-    def fail(_):
+    def fail(*_):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
