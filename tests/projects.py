@@ -136,7 +136,8 @@ class Project:
         return done.stdout
 
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+        not_theirs = ("MLFLOW_TRACKING_URI", "PENSTOCK_PARENT")  # what a test in-process may leave
+        kept = {k: v for k, v in os.environ.items() if k not in not_theirs}
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         shell = {"SHELL": "/bin/sh"}  # Debian's keeps its place when it runs a single command
         return {**kept, **shell, "PATH": path, "PYTHONPATH": str(self.root / "src")}
