@@ -19,6 +19,11 @@ from projects import QUICK, REAL, Project, finish_once
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start what is long first: at the end the other worker would wait for it."""
+    items.sort(key=lambda it: it.get_closest_marker("long") is None)
+
+
 @pytest.fixture(autouse=True)
 def same_draws_every_time() -> None:
     """A test that draws at random must not fail one time in a hundred."""

@@ -17,6 +17,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
+from penstock.project import warm
 from penstock.tracking.lineage import dvc_hash
 
 ROOT = Path(__file__).parent.parent
@@ -124,9 +125,9 @@ class Project:
     def python(self, script: str, given: str = "") -> str:
         """Run a script with this copy's code; answer what it prints."""
         done = subprocess.run(
-            [sys.executable, "-c", script],
+            self.command_of(script),
             cwd=self.root,
-            env=self.environment(),
+            env={**self.environment(), **self.warm},
             input=given,
             capture_output=True,
             text=True,
@@ -134,6 +135,12 @@ class Project:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def command_of(self, script: str) -> list[str]:
+        """What runs a script, forked from the server of a warm start that the environment names."""
+        file = self.root.parent / f"{self.root.name}.py"
+        file.write_text(script)
+        return [sys.executable, "-P", warm.__file__, str(file)]
 
     def environment(self) -> dict[str, str]:
         not_theirs = ("MLFLOW_TRACKING_URI", "PENSTOCK_PARENT")  # what a test in-process may leave

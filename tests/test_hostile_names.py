@@ -204,6 +204,7 @@ def fed(tmp_path_factory):
     return project, names
 
 
+@pytest.mark.long
 def test_every_pipeline_takes_or_rejects_them_by_a_flow(fed, tmp_path):
     """From raw files to registered models, by a flow whose runners they try to answer."""
     project, names = fed

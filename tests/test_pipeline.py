@@ -344,10 +344,8 @@ def test_processes_that_open_a_fresh_store_together_do_not_break_it(fresh):
         "client = connect(Path('.').resolve())\n"
         "client.create_run(experiment_id(client, Path('.').resolve(), 'mnist'))\n"
     )
-    started = [
-        subprocess.Popen([sys.executable, "-c", script], cwd=fresh.root, env=fresh.environment())
-        for _ in range(4)
-    ]
+    command, env = fresh.command_of(script), {**fresh.environment(), **fresh.warm}
+    started = [subprocess.Popen(command, cwd=fresh.root, env=env) for _ in range(4)]
     assert [process.wait() for process in started] == [0] * 4
     assert len(runs_of(fresh)) == 4
     names = {path.name for path in (fresh.root / "mlruns").iterdir() if path.is_file()}

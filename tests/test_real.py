@@ -6,6 +6,7 @@ from projects import Project, read
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_five_epochs_come_near_the_accuracy_the_readme_names(tmp_path, real_mnist):
     """Already after 5 of 20 epochs: 0.9948, within the interval of the README's 0.9952."""
     digits = Project.create(tmp_path / "project")

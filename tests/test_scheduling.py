@@ -56,6 +56,7 @@ def logs(project):
 
 
 @pytest.mark.pipeline
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_team_leaves_it_alone(prefect, webhook):
     """One test, since each start of the servers takes ten seconds and more."""
@@ -141,7 +142,7 @@ def _check_cancel_and_queue(prefect):
     project = prefect.project
     file = project.root / "params.yaml"
     params = file.read_text()
-    project.set(train={"max_epochs": 3000})  # some minutes, told of in twenty lines
+    project.set(train={"max_epochs": 1000})  # a tenth of it until it tells of the first ones
     wanted = {"key": {"any_": ["mnist-train"]}}
     before = prefect.find("artifacts", artifacts=wanted)
     assert {it["type"] for it in before} == {"progress"}
