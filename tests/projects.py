@@ -143,8 +143,7 @@ class Project:
         return [sys.executable, "-P", warm.__file__, str(file)]
 
     def environment(self) -> dict[str, str]:
-        not_theirs = ("MLFLOW_TRACKING_URI", "PENSTOCK_PARENT")  # what a test in-process may leave
-        kept = {k: v for k, v in os.environ.items() if k not in not_theirs}
+        kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         shell = {"SHELL": "/bin/sh"}  # Debian's keeps its place when it runs a single command
         return {**kept, **shell, "PATH": path, "PYTHONPATH": str(self.root / "src")}

@@ -10,13 +10,14 @@ from contextlib import closing
 
 import psutil
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from penstock.project.processes import was_interrupted
 from penstock.supervision import TAG, pool, services
 from penstock.supervision.prefect_api import PrefectApi
 from projects import ROOT
-from servers import answers, free_port, wait_for
+from servers import free_port, wait_for
 
 WHERE = """
 import json, os, sys
@@ -122,7 +123,9 @@ def up(fresh):
     content["deployments"] = [one]
     yaml.dump(content, fresh.root / "prefect.yaml")
     ports = ["--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]
-    yield lambda: fresh.run("penstock", "up", *ports, cold=True).stdout
+    # As from a flow or a stage: what it starts outlives it all the same.
+    parent = {"PENSTOCK_PARENT": str(os.getpid())}
+    yield lambda: fresh.run("penstock", "up", *ports, cold=True, **parent).stdout
     fresh.run("penstock", "down")
 
 
@@ -142,7 +145,7 @@ def test_from_up_to_down(fresh, up):
     assert [row["state"] for row in rows.values()] == ["running", "running", "online"]
     api = f"{rows['prefect']['address']}/api"
     assert f"PREFECT_API_URL={api}" in shown
-    wait_for(lambda: answers(f"{rows['mlflow']['address']}/health"))
+    assert requests.get(f"{rows['mlflow']['address']}/health", timeout=10).ok
     queue = PrefectApi.of(fresh.root, api).ask("GET", "work_pools/penstock/queues/training")
     assert queue["concurrency_limit"] == 1
     (deployment,) = asked(fresh)["deployments"]

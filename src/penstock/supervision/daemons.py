@@ -14,7 +14,7 @@ import requests
 
 from ..messages.errors import PenstockError
 from ..project.login import FOLDER
-from ..project.processes import GRACE
+from ..project.processes import GRACE, PARENT
 from ..running.notification import WEBHOOK
 from .services import Service, lives
 
@@ -25,14 +25,16 @@ POLL = 0.2
 def start(name: str, command: list[str], root: Path, env: dict[str, str], address: str) -> Service:
     """Start a command in a session of its own; what it prints is appended to its log.
 
-    It does not see the webhook's address: what flows run must not be able to print that.
+    It does not see the webhook's address: what flows run must not be able to print that. Nor whom
+    the caller belongs to: it outlives that.
     """
+    hidden = (WEBHOOK, PARENT)
     log = root / FOLDER / "logs" / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             cwd=root,
-            env={name: value for name, value in env.items() if name != WEBHOOK},
+            env={name: value for name, value in env.items() if name not in hidden},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
