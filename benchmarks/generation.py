@@ -24,9 +24,14 @@ import psutil
 from hardware import describe_hardware
 from penstock import pipeline
 from penstock.datasets.dataset import Dataset, DatasetWriter
-from penstock.learning.training import fit, plan_epochs, seed
+from penstock.learning.sources import Rows, Source
+from penstock.learning.training import fit, seed
+from penstock.pipelines.generation.drawing import draw
+from penstock.pipelines.generation.frechet import frechet_distance
 from penstock.pipelines.generation.ingest import ingest
+from penstock.pipelines.generation.measures import manifold_metrics
 from penstock.pipelines.generation.params import DCGAN, GAN, VAE, Autoencoder, Conditional
+from penstock.pipelines.generation.ruler import ruler_of
 from penstock.settings.explanation import default_params
 from penstock.settings.file import parse_section
 
@@ -96,7 +101,10 @@ CANDIDATES: dict[str, Settings] = {
         "train": {"loss": "non_saturating", "r1": 1.0},
     },
     "generator 32, 16, 8": {"model": {"channels": [32, 16, 8]}},
+    "generator 96, 48, 24": {"model": {"channels": [96, 48, 24]}},
     "discriminator 48, 96, 192": {"model": {"discriminator": [48, 96, 192]}},
+    "average 0.9995": {"train": {"average": 0.9995}},
+    "latent 32": {"model": {"latent": 32}},
 }
 KINDS = {
     "dcgan": DCGAN,
@@ -106,6 +114,7 @@ KINDS = {
     "vae": VAE,
 }
 PILOT = 100  # steps
+NEIGHBOURS = 5
 
 
 def make(settings: Settings) -> Any:
@@ -122,43 +131,37 @@ def make(settings: Settings) -> Any:
 
 
 def train(dataset: Dataset, params: Any, minutes: float) -> tuple[Any, dict[str, float]]:
-    """Train for so long; the network, and the last measurements on validation."""
-    pilot = _fit(dataset, params, steps=PILOT)[1]
-    steps = int(60 * minutes * PILOT / pilot["seconds"])
-    network, found = _fit(dataset, params, steps)
-    return network, found
+    """Train for so long, by what the first steps take; the network, and how it went.
 
-
-def _fit(dataset: Dataset, params: Any, steps: int) -> tuple[Any, dict[str, float]]:
-    """Train for a number of steps, in as many epochs of equal size as come near to full passes."""
-    source = pipeline.load("generation", "train").source(dataset, ("train",), params)
-    batch = params.train.batch_size
-    epochs = max(1, round(steps * batch / len(source)))
-    per_epoch = max(1, steps // epochs)
-    chance = np.random.default_rng(0)
-    if per_epoch * batch < len(source):  # a part of the training split, another in each run
-        source.rows = np.sort(chance.choice(source.rows, per_epoch * batch, replace=False))
-    settings = params.model_copy(
-        update={"train": params.train.model_copy(update={"max_epochs": epochs, "min_steps": 0})}
-    )
-    seed(settings.train)
-    network = pipeline.load("generation", "network").network(params.model, dataset.info)
+    Returns:
+        Also seconds, steps and the last measurements on validation.
+    """
     module = pipeline.load("generation", "train")
-    learner = module.learner(network, settings, dataset)
-    held_out = module.source(dataset, ("validation",), settings) if steps != PILOT else None
-    assert plan_epochs(len(source), settings.train)[0] == epochs
+    _, pilot = _fit(dataset, params, PILOT, None)
+    steps = int(60 * minutes * PILOT / pilot["seconds"])
+    return _fit(dataset, params, steps, module.source(dataset, ("validation",), params))
+
+
+def _fit(
+    dataset: Dataset, params: Any, steps: int, held_out: Source | None
+) -> tuple[Any, dict[str, float]]:
+    """Train for a number of steps, in as many epochs of equal size as come near to full passes."""
+    module = pipeline.load("generation", "train")
+    source, batch = module.source(dataset, ("train",), params), params.train.batch_size
+    epochs = max(1, round(steps * batch / len(source)))
+    examples = steps // epochs * batch
+    if examples < len(source):
+        rows = np.random.default_rng(0).choice(source.rows, examples, replace=False)
+        source = Rows(source.arrays, np.sort(rows))
+    settings = params.train.model_copy(update={"max_epochs": epochs, "min_steps": 0})
+    params = params.model_copy(update={"train": settings})
+    seed(settings)
+    network = pipeline.load("generation", "network").network(params.model, dataset.info)
+    learner = module.learner(network, params, dataset)
+    memory = psutil.virtual_memory().available
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-        done = fit(
-            learner,
-            source,
-            held_out,
-            settings.train,
-            Path(folder),
-            lambda *_: None,
-            psutil.virtual_memory().available,
-        )
-    last = done.history[-1]
-    return network, {"seconds": done.seconds, "steps": done.steps, **last}
+        done = fit(learner, source, held_out, settings, Path(folder), lambda *_: None, memory)
+    return network, {"seconds": done.seconds, "steps": done.steps, **done.history[-1]}
 
 
 @contextmanager
@@ -171,13 +174,19 @@ def ingested(source: Path) -> Iterator[Dataset]:
 
 
 def choose(dataset: Dataset, minutes: float, only: str) -> None:
-    """Frechet distance of validation images, by settings."""
+    """How near what is drawn is to validation images, by settings."""
+    ruler, rows = ruler_of(dataset), dataset.rows("validation")
+    real, _ = ruler.measure(dataset.array("images")[rows])
+    labels = dataset.index["label"].to_numpy()[rows]
     for name, settings in CANDIDATES.items():
         if only and only not in name:
             continue
-        _, found = train(dataset, make(settings), minutes)
+        network, found = train(dataset, make(settings), minutes)
+        drawn, _ = ruler.measure(draw(network, np.arange(len(rows)), labels))
+        near = manifold_metrics(drawn, real, NEIGHBOURS)
         print(
-            f"{name:32} {found['val/frechet_distance']:8.2f}  rarest class "
+            f"{name:32} Frechet distance {frechet_distance(drawn, real):6.2f}  density "
+            f"{near['density']:.3f}  coverage {near['coverage']:.3f}  rarest class "
             f"{found['val/rarest_class']:.2f}  {found['steps']:,} steps, {found['seconds']:.0f} s",
             flush=True,
         )

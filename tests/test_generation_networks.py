@@ -26,7 +26,7 @@ from penstock.pipelines.generation.evaluate_coding import _auroc
 from penstock.pipelines.generation.frechet import feature_columns, frechet_distance
 from penstock.pipelines.generation.measures import (
     diversity,
-    kernel_distance,
+    kernel_distances,
     manifold_metrics,
     nearest,
     rarest_class,
@@ -261,7 +261,10 @@ def test_near_and_far_are_told_apart():
     alike = manifold_metrics(real[:1] + chance.normal(0, 0.01, (400, 5)), real, 5)
     assert alike["precision"] == 1
     assert alike["coverage"] < 0.1, "all pictures alike"
-    assert kernel_distance(same, real)[0] < 0.05 < kernel_distance(same + 3, real)[0]
+    assert abs(kernel_distances(same, real, 4).mean()) < 0.05
+    far = kernel_distances(same + 3, real, 4)
+    assert far.shape == (4,)
+    assert far.min() > 1
 
 
 def test_the_rarest_class_and_the_diversity_are_relative_to_real_images():

@@ -13,6 +13,7 @@ from ...datasets.dataset import DatasetWriter
 from ...datasets.splits import hash_splits
 from ...messages.errors import PenstockError
 from .idx import find_idx, read_idx
+from .measured import measure
 
 FILES = {"test": "t10k", "train": "train"}  # the test split first: an image in both stays there
 
@@ -144,19 +145,3 @@ def _describe(
             **measure(images),
         }
     )
-
-
-def measure(images: np.ndarray) -> dict[str, np.ndarray]:
-    """What the index says of the pixels of each image; brightness from 0 (black) to 1 (white).
-
-    Args:
-        images: uint8, shape (images, height, width[, 3]).
-    """
-    flat = images.reshape(len(images), -1)
-    total = flat.sum(1, dtype=np.uint64)
-    return {
-        "width": np.full(len(images), images.shape[2], np.int16),
-        "height": np.full(len(images), images.shape[1], np.int16),
-        "mean": (total / (255 * flat.shape[1])).astype(np.float32),
-        "blank": flat.min(1) == flat.max(1),
-    }

@@ -11,8 +11,10 @@ from ...learning.sources import Batch
 from .drawing import draw, shown_labels
 from .frechet import frechet_distance
 from .measures import diversity, rarest_class
-from .network import Adversarial, scale
-from .sheets import Sheets
+from .network import Adversarial
+from .pixels import scale
+from .ruler import ruler_of
+from .sheets import keep_sheet
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
@@ -33,15 +35,19 @@ class AdversarialLearner(Learner):
     network: Adversarial
     params: "Train"
 
-    def __init__(self, network: Adversarial, params: "Params", dataset: "Dataset") -> None:
-        """Take over the network; measure by the dataset's ruler."""
+    def __init__(
+        self,
+        network: Adversarial,
+        params: "Params",
+        dataset: "Dataset",
+        validation: np.ndarray,
+    ) -> None:
+        """Take over the network; it is measured beside the images of some rows of the dataset."""
         super().__init__(network, params.train)
         self.automatic_optimization = False
-        self.sheets = Sheets(network, dataset)
         self.classes = len(dataset.info["classes"])
-        self.steps = 0
-        self.measured: list[tuple[np.ndarray, np.ndarray]] = []
-        self.real: tuple[np.ndarray, np.ndarray] | None = None  # features and classes
+        self.measure = ruler_of(dataset).measure  # no part of the learner: nothing trains it
+        self.real = self.measure(dataset.array("images")[validation])
 
     def configure_optimizers(self) -> Any:
         """An optimiser and a schedule for each network."""
@@ -69,6 +75,11 @@ class AdversarialLearner(Learner):
         self._follow()
         self.add(len(real), judged.detach() * len(real), loss.detach() * len(real))
 
+    @property
+    def _steps(self) -> int:
+        """How many steps of both networks are done; Lightning counts those of optimisers."""
+        return self.trainer.global_step // 2
+
     def _noise(self, like: torch.Tensor) -> torch.Tensor:
         return torch.randn(len(like), self.network.latent, device=like.device)
 
@@ -83,7 +94,7 @@ class AdversarialLearner(Learner):
         self, real: torch.Tensor, labels: torch.Tensor, drawn: torch.Tensor, wanted: torch.Tensor
     ) -> torch.Tensor:
         """Loss of the discriminator."""
-        smooth = self.params.r1 > 0 and self.steps % R1_EVERY == 0
+        smooth = self.params.r1 > 0 and self._steps % R1_EVERY == 0
         real.requires_grad_(smooth)
         of_real = self.network.discriminator(real, labels)
         of_drawn = self.network.discriminator(drawn, wanted)
@@ -106,10 +117,7 @@ class AdversarialLearner(Learner):
     @torch.no_grad()
     def _follow(self) -> None:
         """Let the average follow the trained weights, faster at first."""
-        self.steps += 1
-        kept = min(self.params.average, (1 + self.steps) / (10 + self.steps))
-        if not self.params.average:
-            kept = 0.0
+        kept = min(self.params.average, (1 + self._steps) / (10 + self._steps))
         average, trained = self.network.average, self.network.generator
         torch._foreach_lerp_(  # one call for all of them
             list(average.parameters()), list(trained.parameters()), 1 - kept
@@ -117,29 +125,15 @@ class AdversarialLearner(Learner):
         for ours, theirs in zip(average.buffers(), trained.buffers(), strict=True):
             ours.copy_(theirs)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Steps so far: what a training that is taken up goes on with."""
-        checkpoint["adversarial_steps"] = self.steps
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take them over."""
-        self.steps = checkpoint["adversarial_steps"]
-
     def validation_step(self, batch: Batch, number: int) -> None:
-        """Measure real images, in the first epoch."""
-        if self.real is None:
-            self.measured.append(self.sheets.ruler.measure(batch["inputs"].cpu().numpy()))
+        """Nothing: the real images have been measured, and losses say nothing."""
 
     def on_validation_epoch_end(self) -> None:
-        """Draw as many, at most, and log how far they are from the real ones."""
-        if self.real is None:
-            features, classes = zip(*self.measured, strict=True)
-            self.real = np.concatenate(features), np.concatenate(classes)
-            self.measured = []
+        """Draw as many as there are real images, at most, and log how far they are from those."""
         real, of_real = self.real
         count = min(len(real), MOST_DRAWN)
         labels = shown_labels(count, self.network.classes)
-        drawn, of_drawn = self.sheets.ruler.measure(draw(self.network, np.arange(count), labels))
+        drawn, of_drawn = self.measure(draw(self.network, np.arange(count), labels))
         self.log_dict(
             {
                 "val/frechet_distance": frechet_distance(drawn, real),
@@ -151,4 +145,4 @@ class AdversarialLearner(Learner):
     def on_train_epoch_end(self) -> None:
         """Keep a sheet of what is drawn; log the losses where there is no validation."""
         super().on_train_epoch_end()
-        self.picture = self.sheets.keep(self.current_epoch, self.trainer.max_epochs or 1)
+        self.picture = keep_sheet(self.network, self.current_epoch, self.trainer.max_epochs or 1)

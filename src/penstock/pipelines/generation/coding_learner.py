@@ -7,12 +7,12 @@ from torch.nn import functional as F
 
 from ...learning.learner import Learner
 from ...learning.sources import Batch
-from .network import Coding, Variational, scale
-from .sheets import Sheets
+from .network import Coding, Variational
+from .pixels import scale
+from .sheets import keep_sheet
 
 if TYPE_CHECKING:
-    from ...datasets.dataset import Dataset
-    from .params import Params
+    from .params import Train
 
 
 class CodingLearner(Learner):
@@ -21,15 +21,11 @@ class CodingLearner(Learner):
     METRICS = ("loss",)
     network: Coding | Variational
 
-    def __init__(self, network: Coding | Variational, params: "Params", dataset: "Dataset") -> None:
-        """Take over the network."""
-        super().__init__(network, params.train)
-        self.noise = params.train.noise
-        self.sheets = Sheets(network, dataset) if isinstance(network, Variational) else None
+    params: "Train"
 
     def training_step(self, batch: Batch, number: int) -> torch.Tensor:
         """Loss of one batch."""
-        return self._score(batch["inputs"], self.noise)
+        return self._score(batch["inputs"], self.params.noise)
 
     def validation_step(self, batch: Batch, number: int) -> None:
         """Loss of one batch, without noise."""
@@ -51,8 +47,9 @@ class CodingLearner(Learner):
     def on_train_epoch_end(self) -> None:
         """Keep a sheet of what is drawn, if it can draw."""
         super().on_train_epoch_end()
-        if self.sheets:
-            self.picture = self.sheets.keep(self.current_epoch, self.trainer.max_epochs or 1)
+        if isinstance(self.network, Variational):
+            epochs = self.trainer.max_epochs or 1
+            self.picture = keep_sheet(self.network, self.current_epoch, epochs)
 
 
 def binary(pictures: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,6 @@ from PIL import Image
 from ...kinds.images.decode import (
     as_eight_bits,
     as_rgb,
-    encode,
     fit_square,
     on_white,
     read_image,
@@ -61,8 +60,3 @@ def _fit(image: Image.Image, side: int, fit: Fit) -> Image.Image:
             "or set data.fit"
         )
     return fit_square(image, side, fit)
-
-
-def encode_all(images: np.ndarray) -> list[bytes]:
-    """Encode images, shape (images, side, side[, 3]), as PNG files."""
-    return [encode(image) for image in images]

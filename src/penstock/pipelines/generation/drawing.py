@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .network import as_images
+from .pixels import as_images
 
 if TYPE_CHECKING:
     from .network import Drawing
@@ -63,10 +63,9 @@ def between(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
     On the great circle: on a straight line they would come too near to zero, where none is drawn
     in training (White 2016, "Sampling generative networks").
     """
-    norms = np.linalg.norm(first), np.linalg.norm(second)
-    angle = np.arccos(np.clip(first @ second / (norms[0] * norms[1]), -1, 1))
-    shares = np.linspace(0, 1, steps)[:, None]
-    way: np.ndarray = (
-        np.sin((1 - shares) * angle) * first + np.sin(shares * angle) * second
-    ) / np.sin(angle)
-    return way
+    from scipy.spatial import geometric_slerp  # slow to import
+
+    lengths = np.linalg.norm(first), np.linalg.norm(second)
+    way = geometric_slerp(first / lengths[0], second / lengths[1], np.linspace(0, 1, steps))
+    long: np.ndarray = way * np.linspace(*lengths, steps)[:, None]
+    return long

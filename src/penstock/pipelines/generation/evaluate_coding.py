@@ -12,8 +12,9 @@ from ...evaluation import exhibits
 from ...evaluation.metrics import mean_interval
 from ...kinds.images.decode import encode
 from ...pipeline import Evaluation
-from .network import Coding, Variational, as_images, scale
+from .network import Coding, Variational
 from .params import Params
+from .pixels import as_images, scale
 from .predict import reconstruct, squared_error
 from .sheets import enlarge, tile
 

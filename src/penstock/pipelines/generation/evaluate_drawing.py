@@ -8,18 +8,18 @@ from tqdm import tqdm
 
 from ...datasets.dataset import Dataset
 from ...evaluation.comparison import statistic_difference
-from ...evaluation.metrics import proportion_interval
+from ...evaluation.metrics import mean_interval, proportion_interval
+from ...kinds.images.decode import encode
 from ...pipeline import Evaluation
 from . import drawing_exhibits as show
-from .decode import encode_all
 from .drawing import draw, shown_labels
 from .frechet import DRAWN, REAL, features_of, frechet_distance, scored_distance
-from .measures import diversity, kernel_distance, manifold_metrics, nearest, rarest_class
+from .measures import diversity, kernel_distances, manifold_metrics, nearest, rarest_class
 from .network import Drawing
 from .params import Params
+from .predict import REPEATS, outcome
 from .predict import exam as ask
-from .predict import outcome
-from .ruler import Ruler, read_ruler
+from .ruler import Ruler, ruler_of
 from .ruler_training import train_ruler
 
 CHUNK = 512  # pictures between two steps of a progress bar
@@ -36,8 +36,8 @@ def evaluate_drawing(network: Drawing, dataset: Dataset, params: Params) -> Eval
     """Measure the pictures that are drawn beside the test images."""
     exam = ask(dataset, "test")
     images = _draw_all(network, exam["seed"].to_numpy(), exam["label"].to_numpy())
-    scores = outcome(pd.DataFrame({"picture": encode_all(images)}), exam)
-    ruler = read_ruler(exam["ruler"].iloc[0], images.shape[1:])
+    scores = outcome(pd.DataFrame({"picture": [encode(it) for it in images]}), exam)
+    ruler = ruler_of(dataset)
     other, _ = ruler.measure(dataset.array("images")[dataset.rows("validation")])
     distances = _distances(scores, other.astype(np.float64), images.shape, ruler)
     neighbours = _neighbours(scores, other.astype(np.float64), params.evaluate.neighbours)
@@ -48,7 +48,7 @@ def evaluate_drawing(network: Drawing, dataset: Dataset, params: Params) -> Eval
         "test/frechet_distance": float(distances["this model"].iloc[0]),
         **_interval(scores),
         "test/frechet_floor": float(distances["real images"].iloc[0]),
-        "test/kernel_distance": float(distances["this model"].iloc[2]),
+        **_kernel_distance(scores),
         **{f"test/{it}": neighbours.loc[it, "this model"] for it in neighbours.index},
         "test/rarest_class": rarest_class(
             scores["looks_like"].to_numpy(), scores["label"].to_numpy()
@@ -108,7 +108,7 @@ def _distances(
             name: [
                 frechet_distance(them, real),
                 frechet_distance(them[:count], real),
-                *kernel_distance(them, real),
+                kernel_distances(them, real, REPEATS).mean(),
             ]
             for name, them in compared.items()
         },
@@ -116,7 +116,6 @@ def _distances(
             "Frechet distance",
             f"Frechet distance, {count:,} of each",
             "kernel distance",
-            "its standard deviation over subsets",
         ],
     )
 
@@ -128,6 +127,14 @@ def _interval(scores: pd.DataFrame) -> dict[str, float]:
         "test/frechet_distance_low": max(0.0, found.low),
         "test/frechet_distance_high": found.high,
     }
+
+
+def _kernel_distance(scores: pd.DataFrame) -> dict[str, float]:
+    """Kernel distance, with its 95 % interval over the repeats."""
+    found = kernel_distances(features_of(scores, DRAWN), features_of(scores, REAL), REPEATS)
+    low, high = mean_interval(found)
+    name = "test/kernel_distance"
+    return {name: float(found.mean()), f"{name}_low": low, f"{name}_high": high}
 
 
 def _neighbours(scores: pd.DataFrame, other: np.ndarray, k: int) -> pd.DataFrame:

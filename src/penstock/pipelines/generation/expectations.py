@@ -4,21 +4,16 @@ from collections.abc import Iterator
 
 from ...datasets.expectations import few_rejected, labelled
 from ...datasets.profile import tables as tables
+from ...kinds.images.expectations import all_of_size, hardly_blank
 from ...pipeline import Expectation
 from .params import Params
 
 
 def expectations(params: Params) -> Iterator[Expectation]:
     """Yield every expectation, in the order a person should read them."""
-    limits, size = params.expectations, params.data.image_size
+    limits = params.expectations
     yield from labelled(limits.min_examples, "add data or change data.validation_share")
-    for side in ("width", "height"):
-        yield Expectation(
-            "examples",
-            "expect_column_values_to_be_between",
-            {"column": side, "min_value": size, "max_value": size},
-            f"every image is {size}x{size} pixels",
-        )
+    yield from all_of_size(params.data.image_size)
     yield Expectation(
         "classes",
         "expect_column_values_to_be_between",
@@ -33,12 +28,5 @@ def expectations(params: Params) -> Iterator[Expectation]:
         severity="warning",
         setting="expectations.min_class_share",
     )
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_in_set",
-        {"column": "blank", "value_set": [False], "mostly": 1 - limits.max_blank_share},
-        "hardly any image is blank",
-        severity="warning",
-        setting="expectations.max_blank_share",
-    )
+    yield from hardly_blank(limits.max_blank_share)
     yield from few_rejected("image", limits.max_rejected_share)

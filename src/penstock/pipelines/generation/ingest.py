@@ -13,18 +13,16 @@ from ...kinds.folders.examples import read_example
 from ...kinds.folders.labels import LABELS, find_classes
 from ...kinds.folders.layout import unwrap
 from ...kinds.images.idx import find_idx
-from ...kinds.images.idx_examples import has_idx, ingest_idx, measure
+from ...kinds.images.idx_examples import has_idx, ingest_idx
+from ...kinds.images.measured import TYPES, measure_one
 from .decode import decode, fit_grey
 from .params import Data, Params
+from .pixels import image_shape
 from .ruler import ARRAY
 from .ruler_training import train_ruler
 
 LARGEST = 2**28  # bytes of an image file
 RULER_STEPS = 100
-TYPES = {
-    **dict.fromkeys(("label", "width", "height"), np.int16),
-    "mean": np.float32,
-}
 DIGITS = [str(digit) for digit in range(10)]
 
 
@@ -36,7 +34,6 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     """
     data = params.data
     side = data.image_size
-    shape = (side, side) if data.colour == "grey" else (side, side, 3)
     settings: dict[str, Any] = {"colour": data.colour, "fit": data.fit}
     writer.info = {"image_size": [side, side], **settings}
     source = unwrap(source, (LABELS,))
@@ -44,7 +41,8 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         classes = data.classes or DIGITS
         fit = partial(fit_grey, side=side, **settings)
         told = f" (data.fit: {data.fit})" if data.fit != "none" else ""
-        index = ingest_idx(source, writer, len(classes), shape, fit, data.validation_share, told)
+        shape, held_out = image_shape(side, data.colour), data.validation_share
+        index = ingest_idx(source, writer, len(classes), shape, fit, held_out, told)
     else:
         read = partial(read_example, decode=partial(_decode, data=data), largest=LARGEST)
         found = find_classes(source, ignored=())
@@ -62,4 +60,4 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
 def _decode(content: bytes, data: Data) -> tuple[np.ndarray, dict[str, Any]]:
     """Decode one file; what the index says of it."""
     image = decode(content, data.image_size, data.colour, data.fit)
-    return image, {name: values[0] for name, values in measure(image[np.newaxis]).items()}
+    return image, measure_one(image)

@@ -9,27 +9,12 @@ from torch.nn import functional as F
 
 from .adversarial import convolutional_pair, dense_pair
 from .coding import coder
+from .pixels import image_shape, picture_shape
 
 if TYPE_CHECKING:
     from .params import DCGAN, GAN, VAE, Autoencoder
 
 FRAMES, SHOWN = 20, 40  # sheets that are kept of a training, and pictures on each
-
-
-def scale(images: torch.Tensor) -> torch.Tensor:
-    """uint8 images, shape (batch, height, width[, 3]) -> (batch, colours, height, width), 0 to 1.
-
-    They lie in the order of `channels_last`, in which convolutions on a CPU are faster.
-    """
-    scaled = images.float().div(255)
-    scaled = scaled[:, None] if images.ndim == 3 else scaled.movedim(3, 1)
-    return scaled.contiguous(memory_format=torch.channels_last)
-
-
-def as_images(pictures: torch.Tensor) -> torch.Tensor:
-    """The reverse: 0 to 1 -> uint8, shape (batch, height, width[, 3])."""
-    values = pictures.mul(255).round().clamp(0, 255).to(torch.uint8)
-    return values[:, 0] if values.shape[1] == 1 else values.movedim(1, 3)
 
 
 class Drawing(nn.Module):
@@ -63,23 +48,17 @@ class Adversarial(Drawing):
     def __init__(self, model: "GAN | DCGAN", shape: tuple[int, ...], classes: int) -> None:
         """Build them for images of a shape, (height, width[, 3])."""
         super().__init__(model.latent, shape, classes)
-        ordered = (shape[2] if len(shape) > 2 else 1, *shape[:2])
-        pair = (
-            dense_pair(model, ordered)
-            if model.kind == "gan"
-            else convolutional_pair(model, ordered, classes)
-        )
-        self.generator, self.discriminator = pair
+        pictures = picture_shape(shape)
+        if model.kind == "gan":
+            self.generator, self.discriminator = dense_pair(model, pictures)
+        else:
+            self.generator, self.discriminator = convolutional_pair(model, pictures, classes)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
 
     def draw(self, noise: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """By the average of the weights."""
         drawn: torch.Tensor = self.average(noise, labels)
         return (drawn + 1) / 2
-
-    def forward(self, noise: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """As `draw`."""
-        return self.draw(noise, labels)
 
 
 class Coding(nn.Module):
@@ -88,8 +67,8 @@ class Coding(nn.Module):
     def __init__(self, model: "Autoencoder", shape: tuple[int, ...]) -> None:
         """Build it for images of a shape, (height, width[, 3])."""
         super().__init__()
-        ordered = (shape[2] if len(shape) > 2 else 1, *shape[:2])
-        self.encoder, self.decoder = coder(model, ordered, model.code, model.code)
+        pictures = picture_shape(shape)
+        self.encoder, self.decoder = coder(model, pictures, model.code, model.code)
         for part in (self.encoder, self.decoder):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -110,8 +89,8 @@ class Variational(Drawing):
     def __init__(self, model: "VAE", shape: tuple[int, ...]) -> None:
         """Build it for images of a shape, (height, width[, 3])."""
         super().__init__(model.latent, shape, 0)
-        ordered = (shape[2] if len(shape) > 2 else 1, *shape[:2])
-        self.encoder, self.decoder = coder(model, ordered, 2 * model.latent, model.latent)
+        pictures = picture_shape(shape)
+        self.encoder, self.decoder = coder(model, pictures, 2 * model.latent, model.latent)
         for part in (self.encoder, self.decoder):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -161,8 +140,7 @@ def network(model: "GAN | DCGAN | Autoencoder | VAE", info: dict[str, Any]) -> N
     Raises:
         PenstockError: the layers do not make pictures of this size.
     """
-    height, width = info["image_size"]
-    shape = (height, width) if info["colour"] == "grey" else (height, width, 3)
+    shape = image_shape(info["image_size"][0], info["colour"])
     if model.kind == "autoencoder":
         return Coding(model, shape)
     if model.kind == "vae":

@@ -20,8 +20,9 @@ from ...pipeline import Interface, Mean, Score
 from .decode import decode
 from .drawing import draw, noise_of
 from .frechet import DRAWN, REAL, feature_columns, scored_distance
-from .network import Drawing, Variational, as_images, scale
-from .ruler import ARRAY, FEATURES, read_ruler
+from .network import Drawing, Variational
+from .pixels import as_images, channels_first, image_shape, scale
+from .ruler import ARRAY, FEATURES, read_ruler, ruler_of
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
@@ -84,7 +85,7 @@ def predict(
 def _drawn(network: Drawing, inputs: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
     classes = info["classes"] if network.classes else []
     errors = [
-        complain(seed, name, classes)
+        _complain(seed, name, classes)
         for seed, name in zip(
             inputs["seed"], inputs["class"] if classes else [""] * len(inputs), strict=True
         )
@@ -100,7 +101,7 @@ def _drawn(network: Drawing, inputs: pd.DataFrame, info: dict[str, Any]) -> pd.D
     return pd.DataFrame({"picture": pd.Series(pictures, dtype=object), "error": errors})
 
 
-def complain(seed: Any, name: Any, classes: list[str]) -> str:
+def _complain(seed: Any, name: Any, classes: list[str]) -> str:
     """What is wrong with a row that is to be drawn, or nothing."""
     if not 0 <= int(seed) <= MOST_SEED:
         return f"seed {seed}: expected a whole number from 0 to {MOST_SEED}"
@@ -110,9 +111,9 @@ def complain(seed: Any, name: Any, classes: list[str]) -> str:
 
 
 def _coded(network: nn.Module, contents: pd.Series, info: dict[str, Any]) -> pd.DataFrame:
-    height, width = info["image_size"]
-    shape = (height, width) if info["colour"] == "grey" else (height, width, 3)
-    read = partial(decode, side=height, colour=info["colour"], fit=info["fit"])
+    side = info["image_size"][0]
+    shape = image_shape(side, info["colour"])
+    read = partial(decode, side=side, colour=info["colour"], fit=info["fit"])
     images, errors = decode_all(contents, read, shape, np.uint8)
     made, losses = reconstruct(network, images)
     bad = [bool(error) for error in errors]
@@ -156,8 +157,7 @@ def reconstruct(
             pictures = scale(torch.from_numpy(np.array(images[start : start + size])).to(device))
             shown = pictures
             if seen is not None:
-                part = torch.from_numpy(seen[start : start + size]).to(device)
-                shown = part[:, None] if part.ndim == 3 else part.movedim(3, 1)
+                shown = channels_first(torch.from_numpy(seen[start : start + size]).to(device))
             logits = network(shown).float()
             made.append(as_images(logits.sigmoid()).cpu().numpy())
             if isinstance(network, Variational):
@@ -194,8 +194,7 @@ def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
     """
     examples = dataset.examples(split)
     images, rows = dataset.array("images"), dataset.rows(split)
-    content = dataset.array(ARRAY).tobytes()
-    features, _ = read_ruler(content, images.shape[1:]).measure(images[rows])
+    features, _ = ruler_of(dataset).measure(images[rows])
     raw = dataset.raw(examples["id"]) if dataset.has_raw else [encode(images[it]) for it in rows]
     return pd.DataFrame(
         {
@@ -205,7 +204,7 @@ def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
             "repeat": np.arange(len(rows)) % REPEATS,
             "image": raw,
             "features": [it.tobytes() for it in features],
-            "ruler": [content] * len(rows),
+            "ruler": [dataset.array(ARRAY).tobytes()] * len(rows),
         }
     )
 

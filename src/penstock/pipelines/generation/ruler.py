@@ -4,12 +4,18 @@ It belongs to the dataset: ingest trains it on the training split, and keeps its
 models of a dataset are measured alike, and the exam of another dataset has another ruler.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import nn
 
 from ...learning.convolution import conv_blocks
+from .pixels import picture_shape, scale
+
+if TYPE_CHECKING:
+    from ...datasets.dataset import Dataset
 
 FEATURES = 64
 CHANNELS = [16, 32]
@@ -23,7 +29,8 @@ class Ruler(nn.Module):
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         """Build it for images of a shape, (height, width[, 3])."""
         super().__init__()
-        colours, cells = (shape[2] if len(shape) > 2 else 1), (shape[0] // 4) * (shape[1] // 4)
+        colours, height, width = picture_shape(shape)
+        cells = (height // 4) * (width // 4)
         blocks = conv_blocks([colours, *CHANNELS], 3, "same", batch_norm=True)
         self.layers = nn.Sequential(
             *blocks, nn.Flatten(), nn.Linear(cells * CHANNELS[-1], FEATURES), nn.ReLU()
@@ -32,9 +39,7 @@ class Ruler(nn.Module):
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 images, shape (batch, height, width[, 3]) -> features, shape (batch, 64)."""
-        scaled = images.float().div(255)
-        scaled = scaled[:, None] if images.ndim == 3 else scaled.movedim(3, 1)
-        features: torch.Tensor = self.layers(scaled)
+        features: torch.Tensor = self.layers(scale(images))
         return features
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -62,6 +67,11 @@ class Ruler(nn.Module):
     def to_bytes(self) -> bytes:
         """Its weights, as the bytes of a safetensors file."""
         return save({name: it.contiguous() for name, it in self.state_dict().items()})
+
+
+def ruler_of(dataset: "Dataset") -> Ruler:
+    """The ruler that ingest trained for a dataset."""
+    return read_ruler(dataset.array(ARRAY).tobytes(), dataset.array("images").shape[1:])
 
 
 def read_ruler(content: bytes, shape: tuple[int, ...]) -> Ruler:

@@ -1,38 +1,25 @@
 """Sheets of pictures, drawn from the same seeds in the course of a training."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
 from .drawing import draw, shown_labels
 from .network import FRAMES, SHOWN, Drawing
-from .ruler import ARRAY, read_ruler
-
-if TYPE_CHECKING:
-    from ...datasets.dataset import Dataset
 
 COLUMNS = 10
 
 
-class Sheets:
-    """Draws sheets, and keeps them in the network: its report shows how it learned to draw."""
+def keep_sheet(network: Drawing, epoch: int, epochs: int) -> np.ndarray | None:
+    """Draw a sheet if one is due after an epoch, counted from 0; answer it as one picture.
 
-    def __init__(self, network: Drawing, dataset: "Dataset") -> None:
-        self.network = network
-        shape = dataset.array("images").shape[1:]
-        self.ruler = read_ruler(dataset.array(ARRAY).tobytes(), shape)
-
-    def keep(self, epoch: int, epochs: int) -> np.ndarray | None:
-        """Draw a sheet if one is due after an epoch, counted from 0; answer it as one picture."""
-        if epoch * FRAMES // epochs == (epoch + 1) * FRAMES // epochs and epoch + 1 < epochs:
-            return None
-        frame = min(int(self.network.filled), FRAMES - 1)
-        labels = shown_labels(SHOWN, self.network.classes)
-        images = draw(self.network, np.arange(SHOWN), labels)
-        self.network.sheets[frame] = torch.from_numpy(images)
-        self.network.filled.fill_(frame + 1)
-        return tile(images)
+    It is kept in the network, so that its report shows how it learned to draw.
+    """
+    if epoch * FRAMES // epochs == (epoch + 1) * FRAMES // epochs:
+        return None
+    images = draw(network, np.arange(SHOWN), shown_labels(SHOWN, network.classes))
+    network.sheets[int(network.filled)] = torch.from_numpy(images)
+    network.filled += 1
+    return tile(images)
 
 
 def tile(images: np.ndarray, columns: int = COLUMNS) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ...datasets.dataset import Dataset
 from ...learning.learner import Learner
 from ...learning.sources import Rows
@@ -19,8 +17,9 @@ if TYPE_CHECKING:
 def learner(network: Network, params: "Params", dataset: Dataset) -> Learner:
     """Two networks against each other, or an autoencoder."""
     if isinstance(network, Adversarial):
-        return AdversarialLearner(network, params, dataset)
-    return CodingLearner(network, params, dataset)
+        validation = source(dataset, ("validation",), params).rows
+        return AdversarialLearner(network, params, dataset, validation)
+    return CodingLearner(network, params.train)
 
 
 def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
@@ -37,5 +36,5 @@ def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Rows:
                 f"there is: {', '.join(dataset.info['classes'])}"
             )
         rows = rows[labels[rows] != dataset.info["classes"].index(left_out)]
-    arrays = {"inputs": dataset.array("images"), "label": np.asarray(labels)}
+    arrays = {"inputs": dataset.array("images"), "label": labels}
     return Rows(arrays, rows)

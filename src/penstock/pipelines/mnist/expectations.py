@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ...datasets.expectations import few_rejected, labelled
 from ...datasets.profile import tables as tables
+from ...kinds.images.expectations import all_of_size, hardly_blank
 from ...pipeline import Expectation
 from .params import Params
 
@@ -19,14 +20,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         {"column": "label", "value_set": labels},
         "every label names one of data.classes",
     )
-    size = params.data.image_size
-    for side in ("width", "height"):
-        yield Expectation(
-            "examples",
-            "expect_column_values_to_be_between",
-            {"column": side, "min_value": size, "max_value": size},
-            f"every image is {size}x{size} pixels",
-        )
+    yield from all_of_size(params.data.image_size)
     yield Expectation(
         "classes",
         "expect_column_values_to_be_between",
@@ -53,12 +47,5 @@ def expectations(params: Params) -> Iterator[Expectation]:
         severity="critical" if params.data.fit == "digit" else "warning",
         setting="expectations.mean_ink",
     )
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_in_set",
-        {"column": "blank", "value_set": [False], "mostly": 1 - limits.max_blank_share},
-        "hardly any image is blank",
-        severity="warning",
-        setting="expectations.max_blank_share",
-    )
+    yield from hardly_blank(limits.max_blank_share)
     yield from few_rejected("image")

@@ -14,16 +14,13 @@ from ...kinds.folders.examples import read_example
 from ...kinds.folders.labels import LABELS, find_classes
 from ...kinds.folders.layout import unwrap
 from ...kinds.images.idx import find_idx
-from ...kinds.images.idx_examples import has_idx, ingest_idx, measure
+from ...kinds.images.idx_examples import has_idx, ingest_idx
+from ...kinds.images.measured import TYPES, measure_one
 from ...messages.errors import PenstockError
 from .decode import decode, fit_image
 from .params import Data, Params
 
 LARGEST = 2**28  # bytes of an image file
-TYPES = {
-    **dict.fromkeys(("label", "width", "height"), np.int16),
-    "mean": np.float32,
-}
 
 
 def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
@@ -65,4 +62,4 @@ def _ingest_folders(source: Path, writer: DatasetWriter, data: Data) -> None:
 def _decode(content: bytes, data: Data) -> tuple[np.ndarray, dict[str, Any]]:
     """Decode one file; what the index says of it."""
     image = decode(content, data.image_size, data.fit)
-    return image, {name: values[0] for name, values in measure(image[np.newaxis]).items()}
+    return image, measure_one(image)
