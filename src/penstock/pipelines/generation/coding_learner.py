@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from ...learning.learner import Learner
 from ...learning.sources import Batch
 from .network import Coding, Variational
-from .pixels import scale
+from .pixels import binary, scale
 from .sheets import keep_sheet
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ class CodingLearner(Learner):
 
     METRICS = ("loss",)
     network: Coding | Variational
-
     params: "Train"
 
     def training_step(self, batch: Batch, number: int) -> torch.Tensor:
@@ -50,8 +49,3 @@ class CodingLearner(Learner):
         if isinstance(self.network, Variational):
             epochs = self.trainer.max_epochs or 1
             self.picture = keep_sheet(self.network, self.current_epoch, epochs)
-
-
-def binary(pictures: torch.Tensor) -> torch.Tensor:
-    """Black and white: pixels above the middle are 1, others 0."""
-    return (pictures > 0.5).to(pictures.dtype)

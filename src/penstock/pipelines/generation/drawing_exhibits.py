@@ -7,7 +7,7 @@ from ...evaluation import exhibits
 from ...kinds.images.decode import encode
 from .drawing import between, draw_from, noise_of, shown_labels
 from .network import SHOWN, Drawing
-from .sheets import enlarge, tile
+from .sheets import COLUMNS, enlarge, tile
 
 FRAME = 400  # milliseconds
 WAYS, STEPS = 4, 10  # from seed to seed
@@ -22,7 +22,7 @@ def pictures(network: Drawing, images: np.ndarray, count: int) -> list[exhibits.
         count: how many are shown.
     """
     shown: list[exhibits.Exhibit] = [
-        _sheet(
+        sheet(
             "Drawn pictures",
             images[:count],
             "The first seeds from 0 on, not chosen.",
@@ -41,7 +41,7 @@ def _ways(network: Drawing) -> exhibits.Picture:
     ends = noise_of(np.arange(2 * WAYS), network.latent)
     ways = [between(ends[2 * it], ends[2 * it + 1], STEPS) for it in range(WAYS)]
     labels = np.repeat(shown_labels(WAYS, network.classes), STEPS)
-    return _sheet(
+    return sheet(
         "From seed to seed",
         draw_from(network, np.concatenate(ways), labels),
         "Each row goes from one seed to another: what is smooth in between was not memorised.",
@@ -60,7 +60,7 @@ def nearest_pairs(
         row: where that is among all.
     """
     order = np.argsort(distance, kind="stable")[:10]
-    return _sheet(
+    return sheet(
         "Nearest training images",
         np.concatenate([images[order], everything[row[order]]]),
         "The drawn pictures that are nearest to a training image, the nearest first, above that "
@@ -100,6 +100,6 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     return table.map(lambda value: f"{value:.4g}").rename_axis("").reset_index()
 
 
-def _sheet(title: str, images: np.ndarray, note: str) -> exhibits.Picture:
-    """Images in rows, enlarged."""
-    return exhibits.Picture(title, encode(enlarge(tile(images))), note=note)
+def sheet(title: str, images: np.ndarray, note: str, columns: int = COLUMNS) -> exhibits.Picture:
+    """Images, shape (images, height, width[, 3]), in rows of so many, enlarged."""
+    return exhibits.Picture(title, encode(enlarge(tile(images, columns))), note=note)

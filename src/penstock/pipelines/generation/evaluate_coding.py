@@ -10,13 +10,12 @@ import torch
 from ...datasets.dataset import Dataset
 from ...evaluation import exhibits
 from ...evaluation.metrics import mean_interval
-from ...kinds.images.decode import encode
 from ...pipeline import Evaluation
+from .drawing_exhibits import sheet
 from .network import Coding, Variational
 from .params import Params
 from .pixels import as_images, scale
 from .predict import reconstruct, squared_error
-from .sheets import enlarge, tile
 
 SHOWN = 10
 WAYS = 4  # from image to image
@@ -146,12 +145,7 @@ def _auroc(usual: np.ndarray, strange: np.ndarray) -> tuple[float, float, float]
 
 
 def _pairs(title: str, above: np.ndarray, below: np.ndarray, note: str) -> exhibits.Picture:
-    return _sheet(title, np.concatenate([above, below]), len(above), note)
-
-
-def _sheet(title: str, images: np.ndarray, columns: int, note: str) -> exhibits.Picture:
-    """Images in rows, enlarged."""
-    return exhibits.Picture(title, encode(enlarge(tile(images, columns))), note=note)
+    return sheet(title, np.concatenate([above, below]), note, len(above))
 
 
 def _ways(network: Coding | Variational, images: np.ndarray) -> exhibits.Picture:
@@ -166,4 +160,4 @@ def _ways(network: Coding | Variational, images: np.ndarray) -> exhibits.Picture
         ]
         made = as_images(network.decoder(torch.stack(ways)).sigmoid()).cpu().numpy()
     note = "Each row goes from the code of one test image to that of another."
-    return _sheet("From code to code", made, SHOWN, note)
+    return sheet("From code to code", made, note, SHOWN)

@@ -32,3 +32,8 @@ def as_images(pictures: torch.Tensor) -> torch.Tensor:
     """Pictures from 0 to 1 -> uint8 images."""
     values = pictures.mul(255).round().clamp(0, 255).to(torch.uint8)
     return values[:, 0] if values.shape[1] == 1 else values.movedim(1, 3)
+
+
+def binary(pictures: torch.Tensor) -> torch.Tensor:
+    """Black and white: pixels above the middle are 1, others 0."""
+    return (pictures > 0.5).to(pictures.dtype)

@@ -21,7 +21,7 @@ from .decode import decode
 from .drawing import draw, noise_of
 from .frechet import DRAWN, REAL, feature_columns, scored_distance
 from .network import Drawing, Variational
-from .pixels import as_images, channels_first, image_shape, scale
+from .pixels import as_images, binary, channels_first, image_shape, scale
 from .ruler import ARRAY, FEATURES, read_ruler, ruler_of
 
 if TYPE_CHECKING:
@@ -176,11 +176,10 @@ def squared_error(images: np.ndarray, made: np.ndarray) -> np.ndarray:
 
 
 def _bounds(network: Variational, pictures: torch.Tensor) -> np.ndarray:
-    black_white = (pictures > 0.5).to(pictures.dtype)
     noise = torch.from_numpy(noise_of(np.arange(CODES), network.latent)).float()
     total = torch.zeros(len(pictures), dtype=torch.float64, device=pictures.device)
     for code in noise.to(pictures.device):
-        total += network.bound(black_white, code.expand(len(pictures), -1)).double()
+        total += network.bound(binary(pictures), code.expand(len(pictures), -1)).double()
     bounds: np.ndarray = (total / CODES).cpu().numpy()
     return bounds
 
