@@ -94,7 +94,7 @@ class Collector:
         rows = pd.DataFrame(self._rows).astype(dict(self.types))
         rows["split"] = self.split(rows)
         self.writer.add(rows, {self.array: np.stack(self._values)})
-        self.taken.append(rows[["split", "label"]])
+        self.taken.append(rows[[it for it in ("split", "label") if it in rows]])
         for name in rows["id"][rows["split"] == "test"]:
             self.writer.keep(name, _read_again(self.source / name))
         self._rows.clear()
