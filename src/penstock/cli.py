@@ -440,7 +440,7 @@ def predict(
     from .commands.predict import predict_files, save_binaries, write_csv
     from .messages.terminal import show
 
-    rows = predict_files(workspace, files, options or [])
+    rows = predict_files(workspace, files, options or [], pictures=save is not None)
     if save:
         save_binaries(rows, save)
     if csv:
@@ -492,13 +492,19 @@ def _prediction_table(rows: list[dict[str, Any]]) -> Any:
     columns = [
         name
         for name in rows[0]
-        if not any(_is_numbers(row[name]) for row in rows)
-        and any(row[name] is not None for row in rows)
+        if any(row[name] is not None for row in rows)
+        and all(_can_be_shown(row[name], row) for row in rows)
     ]
     table = make_table(*columns)
     for row in rows:
         add_row(table, *(_cell(row[name]) for name in columns))
     return table
+
+
+def _can_be_shown(value: Any, row: dict[str, Any]) -> bool:
+    """Not long lists of numbers; but those that stand beside as many words, line by line."""
+    words = {len(it) for it in row.values() if isinstance(it, list) and it and not _is_numbers(it)}
+    return not _is_numbers(value) or len(value) in words
 
 
 def _cell(value: Any) -> str | list[str]:
@@ -507,7 +513,7 @@ def _cell(value: Any) -> str | list[str]:
     if isinstance(value, bytes):
         return f"{binary_kind(value)}, {max(1, round(len(value) / 1000))} KB"
     if isinstance(value, list):
-        return value
+        return [it if isinstance(it, str) else f"{it:.4g}" for it in value]
     return f"{value:.4f}" if isinstance(value, float) else str(value or "")
 
 

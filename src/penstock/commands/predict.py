@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from ..pipeline import Interface
 
 PNG = b"\x89PNG"
+DRAW = "draw"  # an option that is turned on where pictures are to be saved
 LONGEST = 200  # bytes of an input's name that are kept; a file name may have 255
 
 
 def predict_files(
-    workspace: Workspace, files: list[Path], settings: list[str]
+    workspace: Workspace, files: list[Path], settings: list[str], pictures: bool = False
 ) -> list[dict[str, Any]]:
     """Predict each file with the registered champion.
 
@@ -34,6 +35,7 @@ def predict_files(
         workspace: of the pipeline.
         files: raw inputs.
         settings: `name=value` for options of the pipeline, the value in YAML.
+        pictures: whether those are wanted that are drawn if asked.
 
     Returns:
         A record per input: file, model, what its row has that is not binary, and the predictions.
@@ -61,6 +63,8 @@ def predict_files(
         )
     interface: Interface = served.interface
     options = read_options(workspace.name, interface.options, settings)
+    if pictures and DRAW in interface.options:
+        options.setdefault(DRAW, True)
     with _passing_on_errors():
         parts = [_read_input(served, interface, file).assign(file=str(file)) for file in files]
     inputs = pd.concat(parts, ignore_index=True)
@@ -181,4 +185,6 @@ def write_csv(rows: list[dict[str, Any]], file: Path) -> None:
 
 def binary_kind(value: bytes) -> str:
     """What a binary value is, as the end of a file name."""
-    return "png" if value.startswith(PNG) else "bin"
+    if value.startswith(PNG):
+        return "png"
+    return "json" if value.startswith((b"{", b"[")) else "bin"

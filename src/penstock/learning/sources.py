@@ -182,6 +182,32 @@ class Ragged:
         return Ragged(arrays, self.starts, self.stops, rows, self.padding)
 
 
+class Joined:
+    """Sources of the same examples side by side: images and the boxes in them, say.
+
+    A batch has what each of them gives.
+    """
+
+    def __init__(self, *sources: Source) -> None:
+        """Take over sources of as many examples, in one order."""
+        self.sources = sources
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that all take."""
+        return sum(it.nbytes for it in self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources[0])
+
+    def __getitem__(self, index: torch.Tensor) -> Batch:
+        return {name: it for part in self.sources for name, it in part[index].items()}
+
+    def hold(self, device: torch.device) -> "Joined":
+        """All of them held."""
+        return Joined(*(it.hold(device) for it in self.sources))
+
+
 class Whole:
     """All there is in one batch: a graph, say, with masks that say what is learned from."""
 

@@ -57,10 +57,17 @@ def prove(
 def _differ(column: str, scores: pd.DataFrame, theirs: np.ndarray) -> np.ndarray:
     """On which examples two models differ in a column of their scores."""
     ours = scores[column].to_numpy()
+    if any(isinstance(it, np.ndarray) for it in ours):
+        return np.array([not _alike(*pair) for pair in zip(ours, theirs, strict=True)])
     if not np.issubdtype(ours.dtype, np.floating):
         return ours != theirs
     _refuse_nan(column, scores)
     return ~np.isclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def _alike(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Whether two lists of numbers are as long and agree."""
+    return len(ours) == len(theirs) and np.allclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def _is_number(ours: np.ndarray, theirs: np.ndarray) -> bool:

@@ -35,7 +35,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     """
     data = params.data
     found = read_annotations(source, data.format, data.classes)
-    classes = data.classes or _classes(found, source)
+    classes = sorted(set(data.classes)) or _classes(found, source)
     for name, reason in sorted(found.rejected):
         writer.reject(name, reason)
     files = sorted(found.boxes)
