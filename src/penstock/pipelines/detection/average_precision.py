@@ -133,7 +133,7 @@ def _read_off(hits: np.ndarray, wrong: np.ndarray, total: float) -> float:
     """The mean precision at 101 recalls, each the best at that recall or above."""
     precision = hits / np.maximum(hits + wrong, np.finfo(np.float64).tiny)
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    at = np.searchsorted(hits / total, RECALLS - 1e-12)
+    at = np.searchsorted(hits / total, RECALLS)
     return float(np.where(at < len(best), np.append(best, 0.0)[at], 0.0).mean())
 
 

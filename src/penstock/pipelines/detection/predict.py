@@ -71,11 +71,12 @@ def _answer(
         height, width = info["image_size"]
         image = decode(content, height, width, info["max_pixels"])
     except ValueError as error:
-        return {"error": str(error)}
+        return {**dict.fromkeys(OUTPUTS), "error": str(error)}
     every = detect(network.eval(), image.pixels, image.width, image.height)
     found, classes = every.above(options["confidence"]), info["classes"]
     labels = [classes[it] for it in found.labels]
-    answer = {
+    answer: dict[str, Any] = {
+        **dict.fromkeys(OUTPUTS),
         "counts": count_in_words(found, classes),
         "labels": labels,
         "confidences": found.confidence.tolist(),
