@@ -14,17 +14,17 @@ from penstock.settings.explanation import default_params
 from test_public_layouts import content_of, put
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-data.md").read_text()
-LISTS = (".csv", ".data")
+LISTS = (".csv", ".data", ".xml")
 
 
 def trees():
     """Pipeline, the paths of each tree, and the content of its list, if it has one."""
     for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
         name = re.match(r".*`(\w+)`\n", section)
-        blocks = re.findall(r"```(tree|csv)\n(.*?)```", section, re.DOTALL)
+        blocks = re.findall(r"```(tree|csv|xml)\n(.*?)```", section, re.DOTALL)
         for (kind, text), (following, content) in pairwise([*blocks, ("", "")]):
             if kind == "tree":
-                yield name[1], text.split(), content if following == "csv" else ""
+                yield name[1], text.split(), content if following in ("csv", "xml") else ""
 
 
 def write(root, path, content):
