@@ -78,6 +78,10 @@ CANDIDATES: dict[str, Settings] = {
     "stride 4": {"model": {"stride": 4}},
     "half the channels": {"model": {"channels": [8, 16, 32, 64, 80], "features": 32}},
     "more channels": {"model": {"channels": [16, 32, 96, 192, 256], "features": 96}},
+    "efficientnet_lite0": {
+        "model": {"kind": "efficientnet_lite0", "features": 64, "stride": 8},
+        "train": {"learning_rate": 0.001},
+    },
     "192x256": {"data": {"height": 192, "width": 256}},
     "288x384": {"data": {"height": 288, "width": 384}},
 }
@@ -89,7 +93,8 @@ def make(settings: Settings) -> Any:
     """The pipeline's parameters with some of them changed."""
     section = default_params("detection").model_dump(mode="json")
     for part, values in settings.items():
-        section[part] |= values
+        whole = values.get("kind", section[part].get("kind")) == section[part].get("kind")
+        section[part] = {**(section[part] if whole else {}), **values}
     return parse_section("detection", section, Path("params.yaml"))
 
 

