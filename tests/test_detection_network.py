@@ -289,6 +289,22 @@ def test_colours_change_and_nothing_else_does():
     assert ((contrast > 0.69) & (contrast < 1.31)).all()
 
 
+def test_a_batch_of_empty_images_has_a_loss_too():
+    batch = {
+        "inputs": torch.zeros(3, HEIGHT, WIDTH, 3, dtype=torch.uint8),
+        "boxes": torch.zeros(3, 0, 4),
+        **{name: torch.zeros(3, 0, dtype=torch.int16) for name in ("labels", "crowd")},
+        "lengths": torch.zeros(3, dtype=torch.int64),
+    }
+    net, targets = build().train(), targets_of(batch).trimmed()
+    inside = torch.tensor([[float(WIDTH), float(HEIGHT)]] * 3)
+    images, targets = Augmentation((0.7, 1.4), "any", 0.2, 0.5)(batch["inputs"], targets, inside)
+    of_class, of_box = detection_loss(*net(images), targets, places_of(images, net.stride))
+    (of_class + of_box).backward()
+    assert of_class > 0
+    assert of_box == 0
+
+
 @pytest.mark.parametrize("loading", ["memory", "stream"])
 def test_a_batch_has_the_boxes_of_its_images(dataset, loading):
     loader = batches(source(dataset, ("train",), params()), 7, seed=0, loading=loading)

@@ -94,7 +94,7 @@ class Pretrained(Section):
 class Train(RefitParams, GradientParams):
     """Train: optimisation, hardware, length, augmentation."""
 
-    batch_size: Count = 16
+    batch_size: Count = 8
     """Examples in a training step."""
     max_epochs: Count = 60
     """Passes over the training split, when they come to at least min_steps steps."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional as F
 
 from ...learning.sources import Batch
 
@@ -38,12 +39,13 @@ class Targets:
 
 
 def targets_of(batch: Batch) -> Targets:
-    """The objects of a batch as its source answers."""
-    longest = batch["boxes"].shape[1]
+    """The objects of a batch as its source answers, with at least one place for them."""
+    longest = max(1, batch["boxes"].shape[1])
+    short = longest - batch["boxes"].shape[1]  # no image of the batch has an object
     number = torch.arange(longest, device=batch["boxes"].device)
     return Targets(
-        batch["boxes"].float(),
-        batch["labels"].long(),
-        batch["crowd"].bool(),
+        F.pad(batch["boxes"].float(), (0, 0, 0, short)),
+        F.pad(batch["labels"].long(), (0, short)),
+        F.pad(batch["crowd"].bool(), (0, short)),
         number < batch["lengths"][:, None],
     )
