@@ -64,6 +64,8 @@ CANDIDATES: dict[str, Settings] = {
     "learning rate 0.004": {"train": {"learning_rate": 0.004}},
     "batch 4": {"train": {"batch_size": 4}},
     "batch 16": {"train": {"batch_size": 16}},
+    "focus 2": {"train": {"focus": 2.0}},
+    "focus 0": {"train": {"focus": 0.0}},
     "no mosaic": {"train": {"mosaic": 0.0}},
     "mosaic 0.6": {"train": {"mosaic": 0.6}},
     "mirrored only": {"train": {"turns": "mirror"}},
@@ -86,7 +88,7 @@ CANDIDATES: dict[str, Settings] = {
     "288x384": {"data": {"height": 288, "width": 384}},
 }
 PILOT = 48  # steps
-CONFIDENCES = np.arange(0.2, 0.65, 0.05)
+CONFIDENCES = np.arange(0.3, 0.9, 0.05)
 
 
 def make(settings: Settings) -> Any:
@@ -302,7 +304,7 @@ def bare(dataset: Dataset, params: Any) -> float:
         for batch in loader:
             images, targets = augment(batch["inputs"], targets_of(batch), batch["inside"])
             around = places_of(images, network.stride)
-            loss = sum(detection_loss(*network(images), targets, around))
+            loss = sum(detection_loss(*network(images), targets, around, settings.focus))
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)

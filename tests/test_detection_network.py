@@ -158,7 +158,7 @@ def test_where_a_crowd_is_nothing_is_wrong():
     boxes = torch.cat([around - 6, around + 6], 1)[None]
     sure = torch.full((1, len(around), 2), 3.0)
     crowd = one_object([0, 0, 96, 64], crowd=True)
-    of_class, of_box = detection_loss(sure, boxes, crowd, around)
+    of_class, of_box = detection_loss(sure, boxes, crowd, around, 2.0)
     assert of_class == of_box == 0
     empty = Targets(
         *(
@@ -171,7 +171,7 @@ def test_where_a_crowd_is_nothing_is_wrong():
             )
         )
     )
-    of_class, of_box = detection_loss(sure, boxes, empty, around)
+    of_class, of_box = detection_loss(sure, boxes, empty, around, 2.0)
     assert of_class > 0, "where there is no crowd, it is"
     assert of_box == 0
 
@@ -194,7 +194,7 @@ def test_the_order_of_objects_and_padding_do_not_change_the_loss(order, padding)
             torch.zeros(1, 5 + more, dtype=torch.bool),
             torch.arange(5 + more)[None] < 5,
         )
-        return torch.stack(detection_loss(logits, boxes, kept, around))
+        return torch.stack(detection_loss(logits, boxes, kept, around, 2.0))
 
     assert torch.allclose(loss(list(order), padding), loss(list(range(5)), 0), atol=1e-5)
 
@@ -299,7 +299,7 @@ def test_a_batch_of_empty_images_has_a_loss_too():
     net, targets = build().train(), targets_of(batch).trimmed()
     inside = torch.tensor([[float(WIDTH), float(HEIGHT)]] * 3)
     images, targets = Augmentation((0.7, 1.4), "any", 0.2, 0.5)(batch["inputs"], targets, inside)
-    of_class, of_box = detection_loss(*net(images), targets, places_of(images, net.stride))
+    of_class, of_box = detection_loss(*net(images), targets, places_of(images, net.stride), 2.0)
     (of_class + of_box).backward()
     assert of_class > 0
     assert of_box == 0

@@ -12,7 +12,7 @@ from .decode import scales
 LEAST = 0.01  # confidence below which nothing is looked at
 CANDIDATES = 1000  # of an image, the surest, before non-maximum suppression
 MOST = 300  # objects of an image, the surest
-OVERLAP = 0.6  # IoU with a surer box of the class, above which a box is dropped
+OVERLAP = 0.5  # IoU with a surer box of the class, above which a box is dropped
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class DetectionLearner(Learner):
     def _score(self, network: FCOS, images: torch.Tensor, targets: Targets) -> torch.Tensor:
         logits, boxes = network(images)
         around = places_of(images, network.stride)
-        of_class, of_box = detection_loss(logits, boxes, targets, around)
+        of_class, of_box = detection_loss(logits, boxes, targets, around, self.params.focus)
         loss, count = of_class + of_box, len(images)
         self.add(count, *(it.detach() * count for it in (loss, of_class, of_box)))
         return loss

@@ -37,7 +37,11 @@ class Assignment:
 
 
 def detection_loss(
-    logits: torch.Tensor, boxes: torch.Tensor, targets: Targets, around: torch.Tensor
+    logits: torch.Tensor,
+    boxes: torch.Tensor,
+    targets: Targets,
+    around: torch.Tensor,
+    focus: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss of the classes and of the boxes, over the sum of what is asked for.
 
@@ -46,11 +50,12 @@ def detection_loss(
         boxes: in pixels, shape (batch, places, 4).
         targets: the objects; at least one place for them.
         around: the places, shape (places, 2).
+        focus: exponent of how wrong a place without an object is, in its weight.
     """
     asked = assign(logits.detach(), boxes.detach(), targets, around)
     label = targets.labels.gather(1, asked.row)
     wanted = torch.zeros_like(logits).scatter_(2, label[..., None], asked.quality[..., None])
-    wrong = logits.detach().sigmoid().square() * EASY
+    wrong = logits.detach().sigmoid() ** focus * EASY
     weight = torch.where(wanted > 0, wanted, wrong) * ~asked.ignored[..., None]
     of_class = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * weight
     there = asked.quality > 0

@@ -111,6 +111,9 @@ class Train(RefitParams, GradientParams):
     """Share of the steps in which one_cycle rises."""
     gradient_clip: Positive | None = 10.0
     """Largest norm of the gradient; null does not clip."""
+    focus: Annotated[float, Field(ge=0, le=5)] = 1.0
+    """Exponent of how wrong the network is at a place without an object, in the weight of that
+    place: the higher, the more only what is wrong counts; 0 weighs all alike."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995
     """How slowly the weights that are served follow those that are trained; 0 takes the latter."""
     zoom: Annotated[tuple[Positive, Positive], Field(strict=False)] = (0.7, 1.4)
