@@ -8,6 +8,8 @@ import pytest
 from faster_coco_eval import COCO, COCOeval_faster
 
 from penstock.evaluation.comparison import compare
+from penstock.messages.errors import PenstockError
+from penstock.pipelines.detection import predict as served
 from penstock.pipelines.detection.average_precision import (
     FALSE,
     IGNORED,
@@ -28,6 +30,7 @@ from penstock.pipelines.detection.predict import (
     mark_images,
     outcome,
 )
+from penstock.stages import proof
 
 CLASSES = ["a", "b", "c"]
 SIZE = (200, 150)
@@ -220,3 +223,31 @@ def test_mistakes_are_missed_false_or_badly_placed():
     assert mistakes.near.tolist() == [False, True, False]
     assert mistakes.false.tolist() == [False, False, True]
     assert mistakes.count == 4
+
+
+def test_the_proof_compares_lists_number_by_number(monkeypatch, tmp_path):
+    truths, found = random_images(6, 2)
+    names = [f"image {it}" for it in range(6)]
+    exam = pd.DataFrame(
+        {
+            **dict.fromkeys(("id", "sha256", "group", "name", "image"), names),
+            "truth": [it.to_json() for it in truths],
+            "classes": 3,
+        }
+    )
+    scores = outcome(pd.DataFrame({"candidates": [as_candidates(it) for it in found]}), exam)
+    scores.to_parquet(tmp_path / "scores.parquet")
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+
+    def ties(changed):
+        answers = pd.DataFrame({"candidates": [as_candidates(it) for it in changed]})
+        monkeypatch.setattr(proof, "predict_fresh", lambda *_: answers)
+        return proof.prove(tmp_path, exam, served, interface({}, {}), scores)
+
+    assert ties(found) == 0
+    rounded = [Found(it.boxes + 1e-9, it.labels, it.confidence * (1 - 1e-6)) for it in found]
+    assert ties(rounded) == 0
+    with pytest.raises(PenstockError, match="of 6 test examples: confidence of image 0"):
+        ties([Found(it.boxes, it.labels, it.confidence * 0.9) for it in found])
+    with pytest.raises(PenstockError, match="on 1 of 6 test examples: label of image 3"):
+        ties([*found[:3], found[3].above(found[3].confidence[-1] + 1e-6), *found[4:]])
