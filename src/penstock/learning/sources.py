@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 import torch
 
+from ..messages.errors import PenstockError
+
 if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
 
@@ -123,6 +125,51 @@ class Windows:
         }
         held.starts, held.offsets = self.starts.to(device), self.offsets.to(device)
         return held
+
+
+class Stream:
+    """Windows over a stream, in order: a row of a batch goes on where it ended in the one before.
+
+    The stream is read in as many places at a time as a batch has rows, in each epoch from another
+    place on, and in a circle. A batch is `tokens`, int64 (batch, length + 1): the last token of a
+    window is the first of the next.
+    """
+
+    nbytes = 0  # read as it is needed: a batch is small
+
+    def __init__(self, tokens: np.ndarray, length: int, batch_size: int, seed: int) -> None:
+        """Take over a stream, which may be memory-mapped, longer than a window.
+
+        Raises:
+            PenstockError: it is not.
+        """
+        if len(tokens) < length + 1:
+            raise PenstockError(
+                f"train: {len(tokens):,} tokens to learn from; expected more than model.window: "
+                f"{length}; add text, or set a shorter window"
+            )
+        self.tokens, self.length, self.seed = tokens, length, seed
+        self.rows = min(batch_size, (len(tokens) - 1) // length)
+        self.apart = (len(tokens) - 1) // self.rows
+        self.offset = 0
+
+    def renew(self, epoch: int) -> None:
+        """Read from another place."""
+        chance = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        self.offset = int(torch.randint(len(self.tokens), (1,), generator=chance))
+
+    def __len__(self) -> int:
+        return self.rows * (self.apart // self.length)
+
+    def __getitem__(self, index: torch.Tensor) -> Batch:
+        windows, rows = index.numpy() // self.rows, index.numpy() % self.rows
+        starts = self.offset + rows * self.apart + windows * self.length
+        places = (starts[:, None] + np.arange(self.length + 1)) % len(self.tokens)
+        return {"tokens": _tensor(self.tokens[places].astype(np.int64))}
+
+    def hold(self, device: torch.device) -> Self:
+        """Itself."""
+        return self
 
 
 class Ragged:

@@ -1,0 +1,43 @@
+"""What training adds to the network: the loss, and where windows of text come from."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...datasets.dataset import Dataset
+from ...learning.sources import Ragged, Stream
+from .learner import LanguageModel
+from .network import Network, network
+from .windows import cut_windows, read_questions
+
+if TYPE_CHECKING:
+    from .params import Params
+
+VALIDATED = 512  # blocks that validation reads each epoch, at most
+
+
+def learner(network: Network, params: "Params", dataset: Dataset) -> LanguageModel:
+    """Wrap the network: cross-entropy of the token that follows."""
+    return LanguageModel(network, params.train)
+
+
+def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Stream | Ragged:
+    """Windows over the stream to learn from; to validate on, blocks as they will be scored."""
+    if splits == params.train.splits:
+        tokens = join_tokens(dataset, splits)
+        return Stream(tokens, params.model.window, params.train.batch_size, params.train.seed)
+    questions = read_questions(dataset, splits, VALIDATED)
+    built = network(params.model, dataset.info)
+    return cut_windows(questions, built.window, built.least_context).source
+
+
+def join_tokens(dataset: Dataset, splits: tuple[str, ...]) -> np.ndarray:
+    """The tokens of splits: a part of the stream, or copies where they lie apart."""
+    stream, rows = dataset.array("tokens"), dataset.rows(*splits)
+    columns = dataset.columns("part", "start", "stop")
+    starts = (columns["start"] - (columns["part"] == 0))[rows]  # with what stands before documents
+    stops = columns["stop"][rows]
+    apart = np.flatnonzero(starts[1:] != stops[:-1])
+    runs = zip(starts[np.r_[0, apart + 1]], stops[np.r_[apart, len(stops) - 1]], strict=True)
+    parts = [stream[start:stop] for start, stop in runs]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
