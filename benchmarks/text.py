@@ -87,6 +87,7 @@ COMPARED: dict[str, Settings] = {
 CANDIDATES: dict[str, Settings] = {
     "default": {},
     "hidden 384": {"model": {"hidden": 384}},
+    "hidden 384, dropout 0.1": {"model": {"hidden": 384, "dropout": 0.1}},
     "hidden 768": {"model": {"hidden": 768}},
     "dropout 0.1": {"model": {"dropout": 0.1}},
     "dropout 0.5": {"model": {"dropout": 0.5}},

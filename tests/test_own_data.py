@@ -30,6 +30,8 @@ def trees():
 def write(root, path, content):
     if path.endswith(LISTS):
         put(root, path, content.encode())
+    elif path.endswith((".txt", ".md")):
+        put(root, path, f"Dear {path},\nhow do you do?\n".encode())
     elif "ubyte" in path:
         (root / path).parent.mkdir(exist_ok=True)
         count, rng = (60 if "train" in path else 20), np.random.default_rng(len(path))

@@ -77,6 +77,19 @@ class Learner(LightningModule):
             self.log_dict({f"{stage}/{name}": v for name, v in self.metrics(means).items()})
         self.sums = []
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm, also for fused optimisers in mixed precision, which Lightning refuses.
+
+        It does so for their scaling of gradients, which bf16 goes without.
+        """
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule as the parameters say."""
         params = cast("GradientParams", self.params)

@@ -14,9 +14,8 @@ from .network import Network
 from .params import Params
 from .scoring import Scored, score
 from .tokens import Tokens, read_tokens
-from .train import join_tokens
 from .transformer import Transformer
-from .windows import read_questions
+from .windows import join_tokens, read_questions
 from .writing_exhibits import write_samples
 
 RESAMPLES = 1000

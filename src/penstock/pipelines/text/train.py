@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ...datasets.dataset import Dataset
 from ...learning.sources import Ragged, Stream
 from .learner import LanguageModel
 from .network import Network, network
-from .windows import cut_windows, read_questions
+from .windows import cut_windows, join_tokens, read_questions
 
 if TYPE_CHECKING:
     from .params import Params
@@ -29,15 +27,3 @@ def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Strea
     questions = read_questions(dataset, splits, VALIDATED)
     built = network(params.model, dataset.info)
     return cut_windows(questions, built.window, built.least_context).source
-
-
-def join_tokens(dataset: Dataset, splits: tuple[str, ...]) -> np.ndarray:
-    """The tokens of splits: a part of the stream, or copies where they lie apart."""
-    stream, rows = dataset.array("tokens"), dataset.rows(*splits)
-    columns = dataset.columns("part", "start", "stop")
-    starts = (columns["start"] - (columns["part"] == 0))[rows]  # with what stands before documents
-    stops = columns["stop"][rows]
-    apart = np.flatnonzero(starts[1:] != stops[:-1])
-    runs = zip(starts[np.r_[0, apart + 1]], stops[np.r_[apart, len(stops) - 1]], strict=True)
-    parts = [stream[start:stop] for start, stop in runs]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)

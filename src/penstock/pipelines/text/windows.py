@@ -69,6 +69,18 @@ def read_questions(
     return asked
 
 
+def join_tokens(dataset: "Dataset", splits: Iterable[str]) -> np.ndarray:
+    """The tokens of splits: a part of the stream, or copies where they lie apart."""
+    stream, rows = dataset.array("tokens"), dataset.rows(*splits)
+    columns = dataset.columns("part", "start", "stop")
+    starts = (columns["start"] - (columns["part"] == 0))[rows]  # with what stands before documents
+    stops = columns["stop"][rows]
+    apart = np.flatnonzero(starts[1:] != stops[:-1])
+    runs = zip(starts[np.r_[0, apart + 1]], stops[np.r_[apart, len(stops) - 1]], strict=True)
+    parts = [stream[start:stop] for start, stop in runs]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def ask(read: np.ndarray, scored: np.ndarray) -> Question:
     """A question about tokens, after others: those stand at the start of a document."""
     return np.concatenate([[BOUNDARY], read]).astype(np.int64), scored.astype(np.int64)
