@@ -88,7 +88,8 @@ class Learner(LightningModule):
         It does so for their scaling of gradients, which bf16 goes without.
         """
         if gradient_clip_val:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+            trained = [it for group in optimizer.param_groups for it in group["params"]]
+            torch.nn.utils.clip_grad_norm_(trained, gradient_clip_val)
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule as the parameters say."""
