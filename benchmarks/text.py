@@ -6,11 +6,13 @@
     python benchmarks/text.py compare --source ../shared/data/text/tang_poems.txt
     python benchmarks/text.py compare --source ... --only "GPU preset" --epochs 100   # with a GPU
     python benchmarks/text.py speed --source ../shared/data/text/tinyshakespeare.txt
+    python benchmarks/text.py scale --source ../shared/data/text/tinyshakespeare.txt
 
 Every network trains for the same time, `--minutes`, on the same cores: as many epochs as come into
 it by the time that 30 steps take. `choose` looks at the validation split only. `compare` asks the
 test split once for each network; for poems it also writes some, and counts how well they are made.
-`speed` measures training beside a bare loop, and writing with and without a cache.
+`speed` measures training beside a bare loop, and writing with and without a cache. `scale` ingests
+1 GB, the text over and over with its words in another order.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from itertools import combinations
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import numpy as np
@@ -344,9 +347,28 @@ def _bare(dataset: Dataset, params: Any, steps: int) -> float:
     return time.perf_counter() - started
 
 
+def scale(source: Path, size: int) -> None:
+    """Seconds and memory that ingest takes for so many bytes."""
+    words, chance, written = source.read_text().split(" "), np.random.default_rng(0), 0
+    with tempfile.TemporaryDirectory() as folder:
+        with (Path(folder) / "large.txt").open("w") as file:
+            while written < size:
+                written += file.write(" ".join(chance.permutation(words)))
+        del words
+        started = time.perf_counter()
+        with ingested(Path(folder) / "large.txt", make({}, {})) as dataset:
+            seconds, peak = time.perf_counter() - started, getrusage(RUSAGE_SELF).ru_maxrss
+            print(
+                f"{written / 1e9:.2f} GB: {seconds:.0f} s, at most {peak / 1e6:.2f} GB of memory, "
+                f"imports included; {len(dataset.array('tokens')):,} tokens, "
+                f"{dataset.info['examples']:,} blocks",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["choose", "compare", "speed"])
+    parser.add_argument("what", choices=["choose", "compare", "speed", "scale"])
     parser.add_argument("--source", type=Path, required=True, help="a text, or a poem a line")
     parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each")
     parser.add_argument("--epochs", type=int, help="of training, in place of minutes")
@@ -354,6 +376,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150, help="of a timing, for `speed`")
     arguments = parser.parse_args()
     print(describe_hardware(), flush=True)
+    if arguments.what == "scale":
+        return scale(arguments.source, 10**9)
     poems = "poem" in arguments.source.name
     data = POEMS if poems else SHAKESPEARE
     with ingested(arguments.source, make({}, data)) as dataset:

@@ -36,13 +36,15 @@ def cut(pieces: Iterable[Piece], plan: Plan, longest: int) -> Iterator[Block]:
     """
     number, at, part, rest = 0, 0, 0, ""
     for piece in pieces:
-        rest += piece.text
-        while rest and (piece.last or len(rest) > longest):
+        rest, start = rest + piece.text, 0
+        while start < len(rest) and (piece.last or len(rest) - start > longest):
             split, end = plan.split_at(number, at)
-            length = _length(rest[: min(longest, end - at)], len(rest), end - at)
-            yield Block(piece.document, split, at, part, rest[:length])
-            at, rest = at + length, rest[length:]
+            text = rest[start : start + min(longest, end - at)]
+            length = _length(text, len(rest) - start, end - at)
+            yield Block(piece.document, split, at, part, text[:length])
+            start, at = start + length, at + length
             part = 0 if at == end else part + 1
+        rest = rest[start:]
         if piece.last:
             number, at, part, rest = number + 1, 0, 0, ""
 
