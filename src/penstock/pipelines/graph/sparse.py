@@ -1,19 +1,17 @@
 """Products of sparse and dense matrices, with gradients that are the same on any number of threads.
 
-PyTorch's own gradient of such a product takes twice as long. Here a gradient is a product as well,
-with the transpose, and each of its values is summed by one thread, in one order.
+A row of such a product is a weighted sum of rows of the dense matrix: what PyTorch calls a bag of
+embeddings. That takes a quarter of the time of its sparse matrices, and sums in one order, on a GPU
+too. A gradient is a product as well, with the transpose.
 """
 
-import warnings
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
-
-# PyTorch calls sparse rows a beta each time a process first makes some.
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+from torch.nn import functional as F
 
 
 class SparseMatrix:
@@ -76,16 +74,12 @@ class SparseMatrix:
         )
         return product
 
-    def forwards(self, dense: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """The product, without gradients."""
-        return _csr(self.starts, self.columns, values, self.shape) @ dense
-
-    def backwards(self, dense: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """The product of the transpose, likewise."""
+    def transposed_times(self, dense: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """The product of the transpose, with values in the place of its own; without gradients."""
         if self.symmetric and values is self.values:
-            return self.forwards(dense, values)
+            return _sum_rows(self.starts, self.columns, values, dense)
         starts, columns, order = self._transpose
-        return _csr(starts, columns, values[order], self.shape[::-1]) @ dense
+        return _sum_rows(starts, columns, values[order], dense)
 
 
 class _Product(torch.autograd.Function):
@@ -94,15 +88,16 @@ class _Product(torch.autograd.Function):
         ctx: Any, dense: torch.Tensor, values: torch.Tensor, matrix: SparseMatrix
     ) -> torch.Tensor:
         ctx.values, ctx.matrix = values, matrix
-        return matrix.forwards(dense, values)
+        return _sum_rows(matrix.starts, matrix.columns, values, dense)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return ctx.matrix.backwards(gradient.contiguous(), ctx.values), None, None
+        return ctx.matrix.transposed_times(gradient.contiguous(), ctx.values), None, None
 
 
-def _csr(
-    starts: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, ...]
+def _sum_rows(
+    starts: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, dense: torch.Tensor
 ) -> torch.Tensor:
-    # What it is made of was checked where it was read; to check it in each step takes time.
-    return torch.sparse_csr_tensor(starts, columns, values, shape, check_invariants=False)
+    return F.embedding_bag(
+        columns, dense, starts, mode="sum", per_sample_weights=values, include_last_offset=True
+    )
