@@ -25,7 +25,8 @@ def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
         Those of `datasets.profile`, but `rejected` has a row for nodes and one for edges. `graph`,
         one row: nodes, edges, isolated (share of nodes without an edge) and gain (share of edges
         between nodes of one class, above what chance gives). `twins`: a row for the nodes that
-        have the same features and the same neighbours: splits (how many they are in), examples.
+        have the same features and the same neighbours: node (the first), splits (how many they are
+        in), examples.
     """
     info = dataset.info
     rejected = [
@@ -59,8 +60,8 @@ def _gain(dataset: "Dataset") -> float:
 
 
 def _twins(dataset: "Dataset") -> pd.DataFrame:
-    """How many splits and nodes share features and neighbours, where any neighbour is there."""
-    asked = dataset.columns("node", "split")
+    """Nodes that share features and neighbours; one without a neighbour is like no other."""
+    asked = dataset.columns("id", "node", "split")
     starts, columns, values = (
         np.array(dataset.array(f"feature_{it}")) for it in ("starts", "columns", "values")
     )
@@ -74,8 +75,14 @@ def _twins(dataset: "Dataset") -> pd.DataFrame:
         near = both[ends[node] : ends[node + 1], 1]
         content = columns[part].tobytes() + values[part].tobytes() + near.tobytes()
         digests.append(hashlib.sha256(content).hexdigest() if len(near) else f"node {node}")
-    groups = pd.DataFrame({"twin": digests, "split": asked["split"]}).groupby("twin", sort=False)
-    return pd.DataFrame({"splits": groups["split"].nunique(), "examples": groups.size()})
+    groups = pd.DataFrame({**asked, "twin": digests}).groupby("twin", sort=False)
+    return pd.DataFrame(
+        {
+            "node": groups["id"].first(),
+            "splits": groups["split"].nunique(),
+            "examples": groups.size(),
+        }
+    ).reset_index(drop=True)
 
 
 def expectations(params: Params) -> Iterator[Expectation]:

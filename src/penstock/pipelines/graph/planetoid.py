@@ -7,6 +7,7 @@ has gaps, as Citeseer's, nodes between have edges, but neither features nor a la
 """
 
 import re
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -144,21 +145,21 @@ def _read_edges(
     lists: dict[Any, Any], nodes: int, file: str, reject: Reject
 ) -> tuple[np.ndarray, int]:
     """The edges of adjacency lists, which have each at both ends; and how many were found."""
-    lengths = [len(it) if isinstance(it, list) else -1 for it in lists.values()]
-    numbers = [*lists, *(it for neighbours in lists.values() for it in neighbours or ())]
-    bad = next((it for it in numbers if type(it) is not int or not 0 <= it < 2**31), None)
-    if bad is not None or min(lengths, default=0) < 0:
+    strange = [it for it in lists.values() if not isinstance(it, list)]
+    numbers = [*lists, *strange] if strange else [*lists, *chain.from_iterable(lists.values())]
+    strange += [it for it in numbers if type(it) is not int or not 0 <= it < 2**31]
+    if strange:
         raise PenstockError(
-            f"{file}: {str(bad)[:20]!r} among the nodes; expected their numbers, and a list of "
-            "numbers for each; fetch it again"
+            f"{file}: {str(strange[0])[:20]!r} among the nodes; expected their numbers, and a list "
+            "of numbers for each; fetch it again"
         )
-    starts = np.repeat(np.array([*lists], np.int64), lengths)
+    starts = np.repeat(np.array([*lists], np.int64), [len(it) for it in lists.values()])
     ends = np.stack([starts, np.array(numbers[len(lists) :], np.int64)], axis=1)
-    strange = (ends >= nodes).any(axis=1)
-    gone = np.unique(np.sort(ends[strange], axis=1), axis=0)
+    lost = (ends >= nodes).any(axis=1)
+    gone = np.unique(np.sort(ends[lost], axis=1), axis=0)
     for one, other in gone:
         reject(f"{file}:{one}-{other}", f"an edge to {other}, and there are {nodes:,} nodes")
-    known = ends[~strange]
+    known = ends[~lost]
     edges, loops = unite_edges(
         known, lambda row, why: reject(f"{file}:{known[row, 0]}-{known[row, 1]}", why)
     )
