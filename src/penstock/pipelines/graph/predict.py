@@ -62,7 +62,10 @@ def predict(
         probabilities[~new] = class_probabilities(network)[[it for it in known if it is not None]]
     if len(good):
         features = np.array([_as_list(asked["features"][it]) for it in good], np.float64)
-        joined = [np.unique([places[it] for it in links[row] if it in places]) for row in good]
+        joined = [
+            np.unique(np.array([places[it] for it in links[row] if it in places], np.int64))
+            for row in good
+        ]
         probabilities[good] = new_probabilities(network, csr_array(features), joined)
     answers = as_predictions(probabilities, info["classes"], errors)
     told = [
