@@ -250,7 +250,7 @@ def test_convolutions_have_a_decay_of_their_own(papers):
     params = PARAMS.model_copy(update={"model": KINDS["gcnii"]})
     made = learner(network(KINDS["gcnii"], papers.info), params, papers)
     groups = made.configure_optimizers().param_groups
-    assert [it["weight_decay"] for it in groups] == [0.0005, 0.01]
+    assert [it["weight_decay"] for it in groups] == [0.0002, 0.01]
     assert [len(it["params"]) for it in groups] == [4, 4]
     assert {id(p) for it in groups for p in it["params"]} == {id(p) for p in made.parameters()}
 
@@ -415,6 +415,27 @@ def test_the_exam_has_all_that_another_model_needs(built, papers):
     changed = exam(papers, "test")
     changed["features"][0][0] += 1
     assert exam_digest(changed) != digest
+
+
+def test_a_model_is_asked_for_nodes_that_came_later(papers, tmp_path):
+    """The exam of a graph that has grown, answered by what learned from fewer nodes."""
+    (tmp_path / "all").mkdir()
+    sample(tmp_path / "all")
+    nodes, edges = (pd.read_csv(tmp_path / "all" / f"{it}.csv") for it in ("nodes", "edges"))
+    few = nodes[:450]
+    within = edges["citing"].isin(few["id"]) & edges["cited"].isin(few["id"])
+    earlier = take(put(tmp_path / "few", nodes_csv=few, edges_csv=edges[within]), split="hash")
+    later = take(tmp_path / "all", split="hash")
+    built, _ = train_briefly(earlier, APPNP(hidden=16), tmp_path / "training", max_epochs=20)
+    asked = exam(later, "test")
+    answers = predict(built, asked[["node", "features", "neighbours"]], earlier.info, {})
+    new = answers["answered_as"] == "new"
+    assert new.sum() == (~asked["id"].isin(few["id"])).sum() > 20
+    assert (answers["error"] == "").all()
+    marked = outcome(answers, asked)["correct"]
+    assert marked[~new].mean() > 0.7
+    assert marked[new].mean() > 0.6, "four classes"
+    assert any(answers["unknown_neighbours"].map(len) > 0), "they cite each other too"
 
 
 def test_rows_of_a_table_are_read(papers, tmp_path):

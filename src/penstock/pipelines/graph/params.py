@@ -130,11 +130,11 @@ class Train(ClassifierParams):
     """Optimiser, by its name in torch.optim."""
     learning_rate: Positive = 0.02
     """Learning rate; the peak of it with the one-cycle schedule."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0005
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0002
     """Weight decay."""
     schedule: Literal["one_cycle", "constant"] = "constant"
     """Learning rate over the steps: up to the peak and down to zero once, or constant."""
-    consistency: Annotated[float, Field(ge=0)] = 1.0
+    consistency: Annotated[float, Field(ge=0)] = 1.5
     """Weight of the difference between what two draws of dropout predict, at all nodes, labelled or
     not (Feng et al. 2020); 0 takes one draw."""
     temperature: Annotated[float, Field(gt=0, le=1)] = 0.5
