@@ -123,7 +123,7 @@ def ingested(source: Path) -> Iterator[Dataset]:
 def choose(dataset: Dataset, options: argparse.Namespace) -> None:
     """Accuracy and loss on validation nodes, by settings."""
     for name, settings in CANDIDATES.items():
-        if options.only and options.only not in name:
+        if not name.startswith(options.only):
             continue
         right, losses, seconds = [], [], []
         for number in range(options.seeds):
@@ -143,7 +143,7 @@ def compare(dataset: Dataset, options: argparse.Namespace) -> None:
     """Accuracy on test nodes of each kind, over seeds, and of what learns nothing from a seed."""
     asked = dataset.examples("test")["label"].to_numpy()
     for name, settings in COMPARED.items():
-        if options.only and options.only not in name:
+        if not name.startswith(options.only):
             continue
         right, seconds, epochs = [], [], []
         for number in range(options.seeds):
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True, help="a folder with a graph")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", default="", help="candidates whose name has this")
+    parser.add_argument("--only", default="", help="candidates whose name begins so")
     options = parser.parse_args()
     print(describe_hardware(), flush=True)
     with ingested(options.source) as dataset:
