@@ -79,5 +79,7 @@ def surroundings_figure(
             Line2D([], [], color=colour_of(it), marker="o", linestyle="")
             for it in range(len(classes))
         ]
-        figure.legend(dots, classes, loc="outside lower center", ncols=5, frameon=False, fontsize=7)
+        figure.legend(
+            dots, classes, loc="outside lower center", ncols=10, frameon=False, fontsize=7
+        )
     return figure

@@ -7,7 +7,6 @@ import numpy as np
 from scipy.sparse import csr_array
 
 NO_LABEL = -1
-NO_NODE = -1
 SPLITS = ("train", "validation", "test")
 
 Reject = Callable[[str, str], None]  # the input, and why it was not taken
@@ -43,20 +42,19 @@ class RawGraph:
 
 
 def unite_edges(ends: np.ndarray, reject: Callable[[int, str], None]) -> tuple[np.ndarray, int]:
-    """Edges without direction, each once; a self loop, or what has no node, is none.
+    """Edges without direction, each once; a self loop is none.
 
     Args:
-        ends: of each edge, shape (given, 2), NO_NODE where there is no such node: who read it has
-            said so.
-        reject: is told the place of each self loop, the first time it is given.
+        ends: of each edge that is given, shape (given, 2): places of nodes.
+        reject: is told the row of each self loop, the first time it is given.
 
     Returns:
         int32, shape (edges, 2), as in RawGraph; and how many self loops there were.
     """
-    ordered = np.sort(ends, axis=1)
-    pairs, first = np.unique(ordered, axis=0, return_index=True)
-    known = pairs[:, 0] != NO_NODE
-    loops = known & (pairs[:, 0] == pairs[:, 1])
-    for place in np.sort(first[loops]):
-        reject(int(place), "a self loop")
-    return pairs[known & ~loops].astype(np.int32), int(loops.sum())
+    ordered = np.sort(ends, axis=1).astype(np.int64)
+    _, first = np.unique(ordered[:, 0] << 32 | ordered[:, 1], return_index=True)
+    pairs = ordered[first]
+    loops = pairs[:, 0] == pairs[:, 1]
+    for row in np.sort(first[loops]):
+        reject(int(row), "a self loop")
+    return pairs[~loops].astype(np.int32), int(loops.sum())

@@ -15,8 +15,8 @@ CITED, ABROAD = 1.8, 0.25  # papers that one cites, on average; share that is of
 def sample(folder: Path) -> None:
     """Write nodes.csv and edges.csv of a stochastic block model (Holland et al. 1983).
 
-    Words alone tell fields apart badly, and citations alone too, for half of the papers have two or
-    fewer: who takes both gets further.
+    Words alone tell fields apart badly, and citations alone too: half of the papers have three or
+    fewer, and a quarter of all lead to another field. Who takes both gets further.
     """
     chance = np.random.default_rng(2026)
     fields = chance.permutation(np.repeat(np.arange(len(FIELDS)), PAPERS))

@@ -1,8 +1,9 @@
 """Products of sparse and dense matrices, with gradients that are the same on any number of threads.
 
 A row of such a product is a weighted sum of rows of the dense matrix: what PyTorch calls a bag of
-embeddings. That takes a quarter of the time of its sparse matrices, and sums in one order, on a GPU
-too. A gradient is a product as well, with the transpose.
+embeddings. That takes a quarter of the time of its sparse matrices, and one thread sums a row, in
+order. (cuSPARSE, by which those are multiplied on a GPU, gives other bits each time.) A gradient is
+a product as well, with the transpose.
 """
 
 from functools import cached_property

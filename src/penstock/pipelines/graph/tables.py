@@ -14,9 +14,10 @@ from ...kinds.tables.values import shorten, trim
 from ...messages.errors import PenstockError
 from .nodes import Nodes
 from .params import Data
-from .raw import NO_NODE, RawGraph, Reject, unite_edges
+from .raw import RawGraph, Reject, unite_edges
 
 KINDS = (".csv", ".tsv", ".txt", ".parquet")
+NO_NODE = -1
 CONTENT, CITES = ".content", ".cites"  # as LINQS calls them: Cora, Citeseer, WebKB
 
 
