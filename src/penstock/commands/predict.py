@@ -37,7 +37,8 @@ def predict_files(
         settings: `name=value` for options of the pipeline, the value in YAML.
 
     Returns:
-        A record per input: file, model, what its row has that is not binary, and the predictions.
+        A record per input: file, model, what its row has that is neither binary nor an array of
+        numbers, and the predictions.
 
     Raises:
         PenstockError: there is no champion or no such option, or a file is missing or has no rows.
@@ -61,8 +62,8 @@ def predict_files(
     if not readable.all():
         answers.loc[~readable, "error"] = inputs["error"]
     names = ("file", "model", *answers)  # a column of the input that is called so stays behind
-    binary = {it for it, kind in interface.inputs.items() if kind == "binary"}
-    told = [it for it in inputs if it not in binary and it not in names]
+    long = {it for it, kind in interface.inputs.items() if kind.split()[-1] in ("binary", "array")}
+    told = [it for it in inputs if it not in long and it not in names]
     about = inputs[["file"]].assign(model=champion.title)
     shown = pd.concat([about, inputs[told], answers], axis=1).astype(object)
     records: list[dict[str, Any]] = shown.where(shown.notna(), None).to_dict("records")

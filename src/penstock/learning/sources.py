@@ -230,10 +230,15 @@ class Ragged:
 
 
 class Whole:
-    """All there is in one batch: a graph, say, with masks that say what is learned from."""
+    """All there is in one batch: a graph, say, or which of its nodes are learned from.
 
-    def __init__(self, arrays: Arrays) -> None:
-        """Take over arrays of any shapes."""
+    A batch that is the whole may come several times an epoch, for what is done after each epoch
+    costs more than a small step.
+    """
+
+    def __init__(self, arrays: Arrays, times: int = 1) -> None:
+        """Take over arrays of any shapes, and how often they are asked for in an epoch."""
+        self.times = times
         self.tensors = {name: _tensor(array) for name, array in arrays.items()}
 
     @property
@@ -242,14 +247,14 @@ class Whole:
         return sum(it.nbytes for it in self.tensors.values())
 
     def __len__(self) -> int:
-        return 1
+        return self.times
 
     def __getitem__(self, index: torch.Tensor) -> Batch:
         return self.tensors
 
     def hold(self, device: torch.device) -> "Whole":
         """The tensors on a device."""
-        held = Whole({})
+        held = Whole({}, self.times)
         held.tensors = {name: it.to(device) for name, it in self.tensors.items()}
         return held
 
