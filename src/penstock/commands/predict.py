@@ -21,7 +21,7 @@ from ..tracking.trust import load_trusted
 if TYPE_CHECKING:
     from ..pipeline import Interface
 
-PNG = b"\x89PNG"
+KINDS = {b"\x89PNG": "png", b"GIF8": "gif"}
 LONGEST = 200  # bytes of an input's name that are kept; a file name may have 255
 
 
@@ -181,4 +181,4 @@ def write_csv(rows: list[dict[str, Any]], file: Path) -> None:
 
 def binary_kind(value: bytes) -> str:
     """What a binary value is, as the end of a file name."""
-    return "png" if value.startswith(PNG) else "bin"
+    return KINDS.get(value[:4], "bin")
