@@ -33,9 +33,10 @@ class DeepLearner(ActingLearner):
     def __init__(
         self, network: DeepActor, params: "Train", tables: Tables, starts: np.ndarray
     ) -> None:
+        """As ActingLearner, with room for what is remembered."""
         super().__init__(network, params, tables, starts)
         self.target = copy.deepcopy(network.layers).requires_grad_(False)
-        room = network.runs, params.memory
+        self.room = max(params.memory, params.environments)
         for name, kind in {
             "row": torch.int64,
             "action": torch.int64,
@@ -43,7 +44,7 @@ class DeepLearner(ActingLearner):
             "following": torch.int64,
             "final": torch.bool,
         }.items():
-            self.register_buffer(name, torch.zeros(room, dtype=kind))
+            self.register_buffer(name, torch.zeros(network.runs, self.room, dtype=kind))
         self.register_buffer("written", torch.zeros((), dtype=torch.int64))
 
     def configure_optimizers(self) -> Any:
@@ -77,7 +78,7 @@ class DeepLearner(ActingLearner):
     def _remember(self, row: torch.Tensor, action: torch.Tensor, move: Move) -> None:
         """Write a step of all lanes over the oldest there is."""
         runs, own = self.network.runs, self.params.environments
-        places = (self.written + torch.arange(own, device=self.device)) % self.params.memory
+        places = (self.written + torch.arange(own, device=self.device)) % self.room
         for memory, value in (
             (self.row, row),
             (self.action, action),
@@ -90,7 +91,7 @@ class DeepLearner(ActingLearner):
 
     def _loss(self) -> torch.Tensor:
         """Huber's loss of each run, on steps of its memory, (runs,)."""
-        runs, there = self.network.runs, self.written.clamp(max=self.params.memory)
+        runs, there = self.network.runs, self.written.clamp(max=self.room)
         wanted = (runs, self.params.replayed)
         places = (torch.rand(wanted, device=self.device) * there).long()
         row, action, reward, following, final = (

@@ -1,18 +1,18 @@
 """Environments of gymnasium: which one, by a file; and what it does, as tables."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ...messages.errors import PenstockError
-from ...settings.sections import Count, Section
+from ...settings.sections import Section
 from .maps import MOST_PLACES
 from .tables import Tables
 
@@ -38,7 +38,7 @@ class Settings(Section):
 
     id: str
     """Name of the environment in gymnasium."""
-    max_episode_steps: Count | None = None
+    max_episode_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Steps after which an episode is cut; without it as many as gymnasium says."""
     arguments: dict[str, Value] = {}
     """What the environment is told: `is_slippery: false` say."""
@@ -168,11 +168,10 @@ def make_tables(environment: Environment, lines: list[str] | None, name: str) ->
             "that are not finite; expected success_rate from 0 to 1, say"
         )
     initial = np.asarray(made.initial_state_distrib, np.float64)
-    nowhere = np.zeros(shape, bool)
-    tables = Tables(next_state, probability, reward, ended, nowhere, initial, environment.limit)
-    ends = ended & (probability > 0) & tables.entered()[:, None, None]
-    if ends.any():
-        tables = replace(tables, won=ends & (reward == reward[ends].max()))
+    won = ended & (probability > 0)
+    if environment.takes_maps:  # a hole ends an episode too
+        won &= (made.desc == b"G").ravel()[next_state]
+    tables = Tables(next_state, probability, reward, ended, won, initial, environment.limit)
     _check_reachable(tables, name, lines)
     return tables
 

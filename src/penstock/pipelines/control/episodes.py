@@ -21,7 +21,7 @@ class Episodes(NamedTuple):
         actions: int64, shape (episodes, longest); NOTHING after the end.
         returns: sum of the rewards, float64.
         steps: how many there were.
-        won: whether it ended as well as an episode can.
+        won: whether it ended at a goal.
         over: whether it ended, or reached the limit: else no action was given.
     """
 

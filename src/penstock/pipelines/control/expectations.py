@@ -75,3 +75,10 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "random actions reach the goal of each map at times: else learning may never find it",
         severity="warning",
     )
+    yield Expectation(
+        "rejected",
+        "expect_column_values_to_be_between",
+        {"column": "rejected", "max_value": 0},
+        "nothing lies beside the maps that is none; rejected.parquet says what: take it out",
+        severity="warning",
+    )

@@ -18,6 +18,7 @@ FromTo = Annotated[
     tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]],
     Field(strict=False),
 ]
+FASTEST = 0.05  # learning rate of Adam
 Episodes = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -26,7 +27,7 @@ class Data(Section):
 
     test_episodes: Episodes = 1000
     """Test questions: the seeds 0, 1, ..., as gymnasium's `reset(seed=...)` takes them."""
-    validation_episodes: Episodes = 300
+    validation_episodes: Episodes = 1000
     """Validation questions: the seeds from 1,000,000 on."""
     train_episodes: Episodes = 1000
     """Seeds from 2,000,000 on: where they begin, learning begins its own episodes too."""
@@ -78,7 +79,7 @@ class Train(TrainParams):
     """Where to train; tables are too small for a GPU to gain much."""
     batch_size: Count = 50
     """Steps of all environments in a training step."""
-    max_epochs: Count = 32
+    max_epochs: Count = 128
     """How often it is looked at how well it does; the curves have a point for each."""
     min_steps: Annotated[int, Field(ge=0)] = 0
     """Least training steps."""
@@ -89,7 +90,7 @@ class Train(TrainParams):
     action in the same state counts as one step towards its mean."""
     discount: Annotated[float, Field(gt=0, le=1)] = 1.0
     """What a reward is worth a step later. Where time is not known, below 1."""
-    learning_rate: FromTo = (0.5, 0.01)
+    learning_rate: FromTo = (0.5, 0.003)
     """How far a value moves to what was found, at the start and at the end; for dqn the rate of
     Adam, 0.001 say."""
     epsilon: FromTo = (0.3, 0.1)
@@ -98,16 +99,8 @@ class Train(TrainParams):
     """dqn: steps of each run that are remembered, and learned from again."""
     replayed: Count = 64
     """dqn: of these, how many are learned from in each step."""
-    target_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    target_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
     """dqn: how fast the network that values what follows comes after the one that learns."""
-
-    @model_validator(mode="after")
-    def _remembers_a_step(self) -> Self:
-        if self.memory < self.environments:
-            raise ValueError(
-                f"memory {self.memory} is less than a step of {self.environments} environments"
-            )
-        return self
 
 
 class Register(RegisterParams):
@@ -129,3 +122,12 @@ class Params(PipelineParams):
     train: Train
     evaluate: Section = Field(...)
     register: Register = Field(...)
+
+    @model_validator(mode="after")
+    def _descends_slowly(self) -> Self:
+        if self.model.kind == "dqn" and self.train.learning_rate[0] > FASTEST:
+            raise ValueError(
+                f"train.learning_rate: {self.train.learning_rate[0]:g}: for dqn it is Adam's; "
+                f"expected at most {FASTEST}, [0.001, 0.0001] say"
+            )
+        return self

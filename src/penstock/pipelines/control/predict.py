@@ -75,7 +75,7 @@ def predict(
         tables = _unpack(content) if content else worlds[name]
         _answer(answers, rows, _Acting(network, info, name, tables), options["animation"])
     numbers = {name: np.float64 for name, kind in OUTPUTS.items() if kind == "double"}
-    return answers.astype(numbers)
+    return answers.where(answers.notna(), None).astype(numbers)
 
 
 class _Acting:

@@ -32,7 +32,7 @@ class Tables:
         probability: of each outcome; those of an action add up to 1.
         reward: what it is worth.
         ended: whether the episode ends with it (gymnasium's `terminated`).
-        won: whether it ends as well as an episode can.
+        won: whether it ends so at a goal.
         initial: share of the episodes that start in each state, shape (states,).
         limit: steps after which an episode is cut (gymnasium's `truncated`).
     """
