@@ -207,7 +207,9 @@ def test_a_training_broken_off_goes_on_to_the_same_bits(model, lake, tmp_path, m
 @pytest.mark.parametrize("model", [Table(runs=2), DeepQ(runs=2)])
 def test_threads_and_repeats_change_no_bit_and_seeds_do(model, lake, tmp_path):
     found = {}
+    few = {"max_epochs": 1, "epoch_steps": 30}
     for name, more in {"a": {}, "b": {}, "two": {"threads": 2}, "seed": {"seed": 1}}.items():
+        more |= few
         found[name] = trained(lake, tmp_path / name, params(model, **more)).values()
     torch.set_num_threads(1)
     assert (found["a"] == found["b"]).all()
@@ -315,12 +317,16 @@ def test_the_rate_of_a_table_is_refused_for_a_network():
         parse_section("control", section, Path("params.yaml"))
 
 
-MODELS = [Table(runs=2), Table(kind="double_q", runs=1, periods=1), DeepQ(runs=2)]
+SERVED = [
+    ("4x4", Table(runs=2)),
+    ("4x4", DeepQ(runs=2)),
+    ("cliff", Table(kind="double_q", runs=1, periods=1)),
+    ("taxi", Table(kind="sarsa", runs=1)),
+]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda it: it.kind)
-@pytest.mark.parametrize("name", ["4x4", "cliff", "taxi"])
-def test_what_is_served_is_marked_as_what_was_measured(model, name, tmp_path):
+@pytest.mark.parametrize(("name", "model"), SERVED)
+def test_what_is_served_is_marked_as_what_was_measured(name, model, tmp_path):
     dataset = read(tmp_path, KNOWN[name][0])
     settings = params(model, max_epochs=1)
     actor = trained(dataset, tmp_path, settings).eval()

@@ -1,7 +1,6 @@
 """The page on own data, to the letter: each tree in it is made, and read by its pipeline."""
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +13,17 @@ from penstock.settings.explanation import default_params
 from test_public_layouts import content_of, put
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-data.md").read_text()
-LISTS = (".csv", ".data")
+LISTS = (".csv", ".data", ".yaml", ".txt")  # files whose content stands in a block of its own
 
 
 def trees():
-    """Pipeline, the paths of each tree, and the content of its list, if it has one."""
+    """Pipeline, the paths of each tree, and the contents of its lists, in their order."""
     for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
         name = re.match(r".*`(\w+)`\n", section)
-        blocks = re.findall(r"```(tree|csv)\n(.*?)```", section, re.DOTALL)
-        for (kind, text), (following, content) in pairwise([*blocks, ("", "")]):
-            if kind == "tree":
-                yield name[1], text.split(), content if following == "csv" else ""
+        for part in re.split(r"^```tree\n", section, flags=re.MULTILINE)[1:]:
+            paths, _, rest = part.partition("```")
+            contents = re.findall(r"```(?:csv|yaml|text)\n(.*?)```", rest, re.DOTALL)
+            yield name[1], paths.split(), contents
 
 
 def write(root, path, content):
@@ -40,11 +39,13 @@ def write(root, path, content):
 
 
 @pytest.mark.parametrize(
-    ("name", "paths", "content"), [pytest.param(*it, id=f"{it[0]}-{it[1][0]}") for it in trees()]
+    ("name", "paths", "contents"), [pytest.param(*it, id=f"{it[0]}-{it[1][0]}") for it in trees()]
 )
-def test_a_tree_is_read(name, paths, content, tmp_path):
+def test_a_tree_is_read(name, paths, contents, tmp_path):
+    lists = [path for path in paths if path.endswith(LISTS)]
+    given = dict(zip(lists, contents, strict=True))
     for path in paths:
-        write(tmp_path, path, content)
+        write(tmp_path, path, given.get(path, ""))
     params = default_params(name)
     classes = sorted({it.split("/")[-2] for it in paths})
     chosen = {"classes": classes} if name == "mnist" and len(classes) == 2 else {}
@@ -56,11 +57,14 @@ def test_a_tree_is_read(name, paths, content, tmp_path):
         pipeline.load(name, "ingest").ingest(tmp_path / top, writer, params)
     dataset = Dataset(tmp_path / "dataset")
     assert not len(dataset.rejected)
+    if name == "control":
+        assert set(dataset.info["maps"]) == {Path(path).stem for path in lists[1:]} or not lists[1:]
+        return
     examples = [path for path in paths if not path.endswith(LISTS) and "ubyte" not in path]
     assert len(dataset.index) == (
         len(examples) or 80 if "ubyte" in paths[0] else len(examples) or 2
     )
-    if "patient" in content or "speaker" in content:
+    if any("patient" in content or "speaker" in content for content in contents):
         assert dataset.index["group"].nunique() == 2
     if "/valid/" in paths[2 % len(paths)]:
         assert list(dataset.info["splits"]) == ["test", "train", "validation"]

@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw, ImageFont
 from .episodes import Episodes
 
 FRAME = 250  # milliseconds
-MOST_FRAMES = 300
+MOST_FRAMES = 120  # of a longer episode, its first steps and where it ends
 PAUSE = 6  # frames for which the last one stays
-WIDEST = 480  # pixels of a map
+WIDEST = 336  # pixels of a map
 BAR = 22  # pixels of the line below it
 PLACES = {  # of a map: what it is filled with
     "S": "#d6e6c3",
@@ -29,11 +29,11 @@ def draw_episode(
     info: dict[str, Any], lines: list[str], played: Episodes, place: int
 ) -> np.ndarray:
     """One of the episodes that were played: uint8, shape (frames, height, width, 3)."""
-    steps = min(int(played.steps[place]), MOST_FRAMES)
+    last = int(played.steps[place])
     town = info["kind"] == "taxi"
     ground = _town(lines) if town else _map(lines)
     frames = []
-    for step in range(steps + 1):
+    for step in [*range(min(last, MOST_FRAMES)), last]:
         state = int(played.states[place, step])
         frame = ground.copy()
         pen = ImageDraw.Draw(frame)
@@ -45,7 +45,7 @@ def draw_episode(
         told = "start"
         if step:
             told = f"step {step}: {info['actions'][played.actions[place, step - 1]]}"
-        if step == played.steps[place]:
+        if step == last:
             told += f", return {played.returns[place]:g}"
         pen.text((4, frame.height - BAR + 3), told, fill=INK, font=ImageFont.load_default(13))
         frames.append(np.asarray(frame))
