@@ -13,7 +13,7 @@ from penstock.settings.explanation import default_params
 from test_public_layouts import content_of, put
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-data.md").read_text()
-LISTS = (".csv", ".data", ".xml")
+LISTS = (".csv", ".data", ".xml", ".yaml")
 
 
 def trees():
@@ -21,12 +21,13 @@ def trees():
     for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
         name = re.match(r".*`(\w+)`\n", section)
         for tree in re.findall(r"```tree\n.*?(?=```tree|\Z)", section, re.DOTALL):
-            (_, text), *lists = re.findall(r"```(tree|csv|xml)\n(.*?)```", tree, re.DOTALL)
+            blocks = r"```(tree|csv|xml|yaml|text)\n(.*?)```"
+            (_, text), *lists = re.findall(blocks, tree, re.DOTALL)
             yield name[1], text.split(), [content for _, content in lists]
 
 
 def write(root, path, contents):
-    if path.endswith(LISTS):
+    if path.endswith(LISTS) or (contents and path.endswith(".txt")):
         put(root, path, contents.pop(0).encode())
     elif path.endswith((".txt", ".md")):
         put(root, path, f"Dear {path},\nhow do you do?\n".encode())
@@ -58,6 +59,10 @@ def test_a_tree_is_read(name, paths, contents, tmp_path):
         pipeline.load(name, "ingest").ingest(tmp_path / top, writer, params)
     dataset = Dataset(tmp_path / "dataset")
     assert not len(dataset.rejected)
+    if name == "control":
+        own = {Path(path).stem for path in paths if path.endswith(".txt")}
+        assert set(dataset.info["maps"]) == own or not own
+        return
     examples = [path for path in paths if not path.endswith(LISTS) and "ubyte" not in path]
     assert len(dataset.index) == (
         len(examples) or 80 if "ubyte" in paths[0] else len(examples) or 2

@@ -22,7 +22,7 @@ from ..tracking.trust import load_trusted
 if TYPE_CHECKING:
     from ..pipeline import Interface
 
-PNG = b"\x89PNG"
+KINDS = {b"\x89PNG": "png", b"GIF8": "gif"}
 DRAW = "draw"  # an option that is turned on where pictures are to be saved
 LONGEST = 200  # bytes of an input's name that are kept; a file name may have 255
 
@@ -251,6 +251,5 @@ def write_csv(rows: list[dict[str, Any]], file: Path) -> None:
 
 def binary_kind(value: bytes) -> str:
     """What a binary value is, as the end of a file name."""
-    if value.startswith(PNG):
-        return "png"
-    return "json" if value.startswith((b"{", b"[")) else "bin"
+    usual = "json" if value.startswith((b"{", b"[")) else "bin"
+    return KINDS.get(value[:4], usual)

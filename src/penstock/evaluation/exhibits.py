@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from . import figures
+from .gif import gif
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,10 +78,7 @@ def sound(title: str, wav: bytes, note: str = "") -> Picture:
 
 def animation(title: str, frames: np.ndarray, milliseconds: int, note: str = "") -> Picture:
     """Frames, shape (frames, height, width[, 3]), uint8, shown in a circle."""
-    first, *rest = (Image.fromarray(frame) for frame in frames)
-    buffer = io.BytesIO()
-    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
-    return Picture(title, buffer.getvalue(), ".gif", note)
+    return Picture(title, gif(frames, milliseconds), ".gif", note)
 
 
 def board(title: str, svg: str, note: str = "") -> Picture:

@@ -1,0 +1,1 @@
+"""Learning to act, by trial and error, in environments with finite states."""

@@ -1,0 +1,138 @@
+"""What an environment does, as tables: where each action leads from each state, how likely."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+ARRAYS = {
+    "next_state": np.int32,
+    "probability": np.float64,
+    "reward": np.float64,
+    "ended": np.bool_,
+    "won": np.bool_,
+}
+INITIAL = "initial"
+MOST_BYTES = 2**26  # of tables that are unpacked
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A finite Markov decision process whose episodes are cut after some steps.
+
+    Arrays have the shape (states, actions, outcomes). Where an action has fewer outcomes than
+    others, the rest have the probability 0.
+
+    Attributes:
+        next_state: where an outcome leads.
+        probability: of each outcome; those of an action add up to 1.
+        reward: what it is worth.
+        ended: whether the episode ends with it (gymnasium's `terminated`).
+        won: whether it ends so at a goal.
+        initial: share of the episodes that start in each state, shape (states,).
+        limit: steps after which an episode is cut (gymnasium's `truncated`).
+    """
+
+    next_state: np.ndarray
+    probability: np.ndarray
+    reward: np.ndarray
+    ended: np.ndarray
+    won: np.ndarray
+    initial: np.ndarray
+    limit: int
+
+    @property
+    def states(self) -> int:
+        """How many states there are."""
+        return len(self.reward)
+
+    @property
+    def worst(self) -> float:
+        """The least reward that a step can have."""
+        return float(self.reward[self.probability > 0].min())
+
+    def entered(self) -> np.ndarray:
+        """Which states an episode can be in, before it is over: bool, shape (states,)."""
+        there = self.initial > 0
+        goes_on = (self.probability > 0) & ~self.ended
+        fresh = there
+        while fresh.any():
+            after = np.zeros_like(there)
+            after[self.next_state[fresh][goes_on[fresh]]] = True
+            fresh = after & ~there
+            there = there | fresh
+        return there
+
+    def part(self, places: slice) -> Self:
+        """The tables of some states, which lead to none but these."""
+        arrays = {name: getattr(self, name)[places] for name in (*ARRAYS, INITIAL)}
+        arrays["next_state"] = arrays["next_state"] - places.start
+        return replace(self, **arrays)
+
+    def counting_wins(self) -> Self:
+        """The same, where nothing but a good end is worth something."""
+        return replace(self, reward=self.won.astype(np.float64))
+
+    def to_bytes(self) -> bytes:
+        """As bytes, the same ones each time."""
+        arrays = {name: getattr(self, name).astype(kind) for name, kind in ARRAYS.items()}
+        more = {INITIAL: self.initial, "limit": np.array(self.limit)}
+        return zlib.compress(save({**arrays, **more}))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            unpacked = zlib.decompressobj().decompress(content, MOST_BYTES)
+            arrays = load(unpacked)
+            limit = int(arrays.pop("limit"))
+            tables = cls(**arrays, limit=limit)
+        except (zlib.error, SafetensorError, TypeError, ValueError, KeyError):
+            raise ValueError("no tables of an environment") from None
+        return tables._checked()
+
+    def _checked(self) -> Self:
+        """Refuse tables that lead out of themselves."""
+        shape = self.reward.shape
+        fits = len(shape) == 3 and all(
+            getattr(self, name).shape == shape and getattr(self, name).dtype == kind
+            for name, kind in ARRAYS.items()
+        )
+        fits = fits and self.initial.shape == shape[:1] and self.initial.dtype == np.float64
+        if not fits or not ((self.next_state >= 0) & (self.next_state < len(self.reward))).all():
+            raise ValueError("no tables of an environment")
+        return self
+
+
+def join(parts: Sequence[Tables]) -> Tables:
+    """Put the tables of several environments, with equal actions, into one, states in order."""
+    offsets = np.cumsum([0, *(it.states for it in parts)])
+    arrays = {name: np.concatenate([getattr(it, name) for it in parts]) for name in ARRAYS}
+    arrays["next_state"] = np.concatenate(
+        [it.next_state + offset for it, offset in zip(parts, offsets[:-1], strict=True)]
+    )
+    arrays[INITIAL] = np.concatenate([it.initial for it in parts])
+    return Tables(**arrays, limit=parts[0].limit)
+
+
+def read_tables(arrays: Callable[[str], np.ndarray], limit: int) -> Tables:
+    """Put together what a dataset holds."""
+    return Tables(**{name: np.array(arrays(name)) for name in (*ARRAYS, INITIAL)}, limit=limit)
+
+
+def places_of(info: dict[str, Any], name: str) -> slice:
+    """Where the states of a map are among those of all maps."""
+    first = 0
+    for other, about in info["maps"].items():
+        if other == name:
+            break
+        first += about["states"]
+    return slice(first, first + info["maps"][name]["states"])
