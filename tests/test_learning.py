@@ -127,6 +127,9 @@ def test_a_whole_is_one_batch():
     arrays = {"edges": np.array([[0, 1], [1, 2]]), "labels": np.arange(3)}
     (batch,) = every_batch(Whole(arrays), "memory")
     assert batch == {"edges": [[0, 1], [1, 2]], "labels": [0, 1, 2]}
+    for loading in ("memory", "stream"):
+        often = list(batches(Whole(arrays, 3), 1, seed=0, loading=loading))
+        assert [it["labels"].tolist() for it in often] == [[0, 1, 2]] * 3, "as often as is asked"
 
 
 def test_episodes_are_made_anew_in_each_epoch_and_again_from_the_same_seed():

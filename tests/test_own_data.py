@@ -1,7 +1,6 @@
 """The page on own data, to the letter: each tree in it is made, and read by its pipeline."""
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +17,19 @@ LISTS = (".csv", ".data")
 
 
 def trees():
-    """Pipeline, the paths of each tree, and the content of its list, if it has one."""
+    """Pipeline, the paths of each tree, and the contents of its lists, if it has some."""
     for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
         name = re.match(r".*`(\w+)`\n", section)
-        blocks = re.findall(r"```(tree|csv)\n(.*?)```", section, re.DOTALL)
-        for (kind, text), (following, content) in pairwise([*blocks, ("", "")]):
-            if kind == "tree":
-                yield name[1], text.split(), content if following == "csv" else ""
+        for tree in re.findall(r"```tree\n.*?(?=```tree|\Z)", section, re.DOTALL):
+            (_, text), *lists = re.findall(r"```(tree|csv)\n(.*?)```", tree, re.DOTALL)
+            yield name[1], text.split(), [content for _, content in lists]
 
 
-def write(root, path, content):
+def write(root, path, contents):
     if path.endswith(LISTS):
-        put(root, path, content.encode())
+        put(root, path, contents.pop(0).encode())
+    elif path.endswith((".txt", ".md")):
+        put(root, path, f"Dear {path},\nhow do you do?\n".encode())
     elif "ubyte" in path:
         (root / path).parent.mkdir(exist_ok=True)
         count, rng = (60 if "train" in path else 20), np.random.default_rng(len(path))
@@ -40,11 +40,13 @@ def write(root, path, content):
 
 
 @pytest.mark.parametrize(
-    ("name", "paths", "content"), [pytest.param(*it, id=f"{it[0]}-{it[1][0]}") for it in trees()]
+    ("name", "paths", "contents"), [pytest.param(*it, id=f"{it[0]}-{it[1][0]}") for it in trees()]
 )
-def test_a_tree_is_read(name, paths, content, tmp_path):
+def test_a_tree_is_read(name, paths, contents, tmp_path):
+    waiting = list(contents)
     for path in paths:
-        write(tmp_path, path, content)
+        write(tmp_path, path, waiting)
+    assert not waiting, "each list has a file"
     params = default_params(name)
     classes = sorted({it.split("/")[-2] for it in paths})
     chosen = {"classes": classes} if name == "mnist" and len(classes) == 2 else {}
@@ -60,7 +62,7 @@ def test_a_tree_is_read(name, paths, content, tmp_path):
     assert len(dataset.index) == (
         len(examples) or 80 if "ubyte" in paths[0] else len(examples) or 2
     )
-    if "patient" in content or "speaker" in content:
+    if any("patient" in it or "speaker" in it for it in contents):
         assert dataset.index["group"].nunique() == 2
     if "/valid/" in paths[2 % len(paths)]:
         assert list(dataset.info["splits"]) == ["test", "train", "validation"]

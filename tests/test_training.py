@@ -179,12 +179,18 @@ def test_the_best_or_the_last_weights_are_kept(arrays, tmp_path):
 
 
 def test_gradients_are_clipped_and_precision_is_lowered_when_asked(arrays, tmp_path):
-    plain, clipped, low = (
+    plain, clipped, low, both = (
         trained(arrays, tmp_path, **settings)[1].state_dict()
-        for settings in ({}, {"gradient_clip": 1e-3}, {"precision": "bf16-mixed"})
+        for settings in (
+            {},
+            {"gradient_clip": 1e-3},
+            {"precision": "bf16-mixed"},
+            {"precision": "bf16-mixed", "gradient_clip": 1e-3},
+        )
     )
     assert any((plain[name] != clipped[name]).any() for name in plain)
     assert any((plain[name] != low[name]).any() for name in plain)
+    assert any((both[name] != low[name]).any() for name in plain), "fused, in mixed precision"
 
 
 def test_label_smoothing_and_weight_decay_change_what_is_learned(arrays, tmp_path):

@@ -434,12 +434,21 @@ def predict(
 ) -> None:
     """Predict with the champion; exits with 1 if a file could not be read.
 
-    Binary values, pictures say, are base64 in JSON.
+    Binary values, pictures say, are base64 in JSON. On a terminal, a text that goes on is shown
+    as it is written.
     """
     workspace = _open(name)
-    from .commands.predict import predict_files, save_binaries, write_csv
+    from .commands.predict import predict_files, save_binaries, stream_answer, write_csv
+    from .messages.printable import printable
     from .messages.terminal import show
 
+    if sys.stdout.isatty() and len(files) == 1 and not (save or csv or as_json):
+        parts = stream_answer(workspace, files[0], options or [])
+        if parts is not None:
+            for part in parts:
+                typer.echo("\n".join(map(printable, part.split("\n"))), nl=False)
+            typer.echo()
+            return
     rows = predict_files(workspace, files, options or [])
     if save:
         save_binaries(rows, save)

@@ -205,6 +205,19 @@ class PredictModule(Protocol):
         """Mark predictions: scores by `id`, comparable with those of `evaluate`."""
 
 
+class StreamingModule(Protocol):
+    """`predict.py`, where an answer comes in parts: a text that is written on."""
+
+    def stream(
+        self,
+        network: "nn.Module",
+        row: dict[str, Any],
+        info: dict[str, Any],
+        options: dict[str, Any],
+    ) -> "Iterator[str] | None":
+        """The answer to one row of raw inputs, part by part; None if it does not come in parts."""
+
+
 class FileReader(Protocol):
     """`predict.py`, where an input is not simply the content of one file."""
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,60 +37,125 @@ def predict_files(
         settings: `name=value` for options of the pipeline, the value in YAML.
 
     Returns:
-        A record per input: file, model, what its row has that is not binary, and the predictions.
+        A record per input: file, model, what its row has that is neither binary nor an array of
+        numbers, and the predictions.
 
     Raises:
         PenstockError: there is no champion or no such option, or a file is missing or has no rows.
     """
-    for file in files:
-        if not file.is_file():
-            found = "a folder" if file.is_dir() else "nothing there"
-            raise PenstockError(f"{file}: {found}; expected a file; check the path")
-    client = connect(workspace.root)
-    champion = get_alias(client, workspace.name, CHAMPION)
-    if champion is None:
-        raise PenstockError(
-            f"{workspace.name}: no champion in the registry; `penstock run {workspace.name}` "
-            "trains and registers one"
-        )
-    model = load_trusted(workspace.root, client, champion)
-    served: Any = model.unwrap_python_model()
-    if not hasattr(served, "interface"):
-        raise PenstockError(
-            f"{workspace.name} v{champion.version}: registered by an earlier Penstock, whose "
-            f"models say less of themselves; `penstock run {workspace.name}` registers it again"
-        )
-    interface: Interface = served.interface
+    _check_files(files)
+    champion = _load_champion(workspace)
+    interface = champion.interface
     options = read_options(workspace.name, interface.options, settings)
     with _passing_on_errors():
-        parts = [_read_input(served, interface, file).assign(file=str(file)) for file in files]
+        parts = [_read_input(champion, file).assign(file=str(file)) for file in files]
     inputs = pd.concat(parts, ignore_index=True)
     if inputs.empty:
         raise PenstockError(f"{files[0]}: no rows; expected at least one to predict")
     readable = _readable(inputs)
-    asked = inputs.loc[readable, list(interface.inputs)]
+    asked = inputs.loc[readable, [it for it in interface.inputs if _is_given(it, champion, inputs)]]
     answers: Any = pd.DataFrame(columns=list(interface.outputs), dtype=object)
     if len(asked):
-        answers = model.predict(asked.reset_index(drop=True), params=options or None)
+        with _passing_on_errors():
+            answers = champion.model.predict(asked.reset_index(drop=True), params=options or None)
     answers = answers.astype(object).set_axis(asked.index).reindex(inputs.index)
     if not readable.all():
         answers.loc[~readable, "error"] = inputs["error"]
     names = ("file", "model", *answers)  # a column of the input that is called so stays behind
-    binary = {it for it, kind in interface.inputs.items() if kind == "binary"}
-    told = [it for it in inputs if it not in binary and it not in names]
-    about = inputs[["file"]].assign(model=f"{workspace.name} v{champion.version}")
+    long = {it for it, kind in interface.inputs.items() if kind.split()[-1] in ("binary", "array")}
+    told = [it for it in inputs if it not in long and it not in names]
+    about = inputs[["file"]].assign(model=champion.title)
     shown = pd.concat([about, inputs[told], answers], axis=1).astype(object)
     records: list[dict[str, Any]] = shown.where(shown.notna(), None).to_dict("records")
     return records
 
 
-def _read_input(served: Any, interface: "Interface", file: Path) -> pd.DataFrame:
+def stream_answer(workspace: Workspace, file: Path, settings: list[str]) -> Iterator[str] | None:
+    """Answer the only input of a file in parts, as the champion thinks of them.
+
+    Returns:
+        None if its answers do not come in parts, or the file has several inputs.
+
+    Raises:
+        PenstockError: as `predict_files`.
+    """
+    _check_files([file])
+    champion = _load_champion(workspace)
+    if not hasattr(champion.served.module, "stream"):
+        return None
+    options = read_options(workspace.name, champion.interface.options, settings)
+    with _passing_on_errors():
+        inputs = _read_input(champion, file)
+        if len(inputs) != 1 or not _readable(inputs).all():
+            return None
+        parts: Iterator[str] | None = champion.served.module.stream(
+            champion.served.network,
+            inputs.iloc[0].to_dict(),
+            champion.served.description["dataset"],
+            {**champion.interface.options, **options},
+        )
+    return parts
+
+
+@dataclass(frozen=True)
+class _Champion:
+    """A registered model that was checked and loaded.
+
+    Attributes:
+        model: as MLflow loads it.
+        served: what is in it.
+        title: its name and version.
+    """
+
+    model: Any
+    served: Any
+    title: str
+
+    @property
+    def interface(self) -> "Interface":
+        """What it takes and gives."""
+        found: Interface = self.served.interface
+        return found
+
+
+def _load_champion(workspace: Workspace) -> _Champion:
+    client = connect(workspace.root)
+    version = get_alias(client, workspace.name, CHAMPION)
+    if version is None:
+        raise PenstockError(
+            f"{workspace.name}: no champion in the registry; `penstock run {workspace.name}` "
+            "trains and registers one"
+        )
+    model = load_trusted(workspace.root, client, version)
+    champion = _Champion(model, model.unwrap_python_model(), f"{workspace.name} v{version.version}")
+    if not hasattr(champion.served, "interface"):
+        raise PenstockError(
+            f"{champion.title}: registered by an earlier Penstock, whose models say less of "
+            f"themselves; `penstock run {workspace.name}` registers it again"
+        )
+    return champion
+
+
+def _check_files(files: list[Path]) -> None:
+    for file in files:
+        if not file.is_file():
+            found = "a folder" if file.is_dir() else "nothing there"
+            raise PenstockError(f"{file}: {found}; expected a file; check the path")
+
+
+def _read_input(champion: _Champion, file: Path) -> pd.DataFrame:
     """Raw inputs from a file: by the model's own reader or, if it has none, its content."""
+    served = champion.served
     if hasattr(served.module, "read_input"):
         read: pd.DataFrame = served.module.read_input(file, served.description["dataset"])
         return read
-    (column,) = interface.inputs
+    (column,) = champion.interface.inputs
     return pd.DataFrame({column: [file.read_bytes()]})
+
+
+def _is_given(column: str, champion: _Champion, inputs: pd.DataFrame) -> bool:
+    """Whether a column is there, or must be: some may be left out."""
+    return column in inputs or not champion.interface.inputs[column].startswith("optional ")
 
 
 def _readable(inputs: pd.DataFrame) -> pd.Series:

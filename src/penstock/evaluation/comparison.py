@@ -54,8 +54,16 @@ def exam_digest(exam: pd.DataFrame) -> str:
     digest = hashlib.sha256()
     for column in exam:
         digest.update(str(column).encode())
-        digest.update(pd.util.hash_pandas_object(exam[column], index=False).to_numpy().tobytes())
+        values = exam[column] if exam[column].dtype != object else exam[column].map(_hashable)
+        digest.update(pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes())
     return digest.hexdigest()
+
+
+def _hashable(value: Any) -> Any:
+    """What is in a list or an array, which pandas does not hash."""
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    return str(value) if isinstance(value, list) else value
 
 
 def compare(ours: pd.DataFrame, theirs: pd.DataFrame, score: Score) -> Difference:

@@ -81,8 +81,8 @@ def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
     An input that could not be decoded counts as wrong: the model gives it no class (-1).
 
     Returns:
-        id, sha256, label, predicted, confidence, correct (0 or 1) and loss (log loss); group, if
-        the exam has it.
+        id, label, predicted, confidence, correct (0 or 1) and loss (log loss); sha256 and group, if
+        the exam has them.
     """
     labels = exam["label"].to_numpy().astype(int)
     given = [None if p is None else np.asarray(p, np.float32) for p in predictions["probabilities"]]
@@ -91,8 +91,7 @@ def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
     predicted = np.where([p is None for p in given], -1, probabilities.argmax(1))
     return pd.DataFrame(
         {
-            "id": exam["id"].to_numpy(),
-            "sha256": exam["sha256"].to_numpy(),
+            **{name: exam[name].to_numpy() for name in ("id", "sha256") if name in exam},
             "label": labels,
             "predicted": predicted,
             "confidence": probabilities.max(1),

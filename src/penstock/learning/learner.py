@@ -77,6 +77,20 @@ class Learner(LightningModule):
             self.log_dict({f"{stage}/{name}": v for name, v in self.metrics(means).items()})
         self.sums = []
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm, also for fused optimisers in mixed precision, which Lightning refuses.
+
+        It does so for their scaling of gradients, which bf16 goes without.
+        """
+        if gradient_clip_val:
+            trained = [it for group in optimizer.param_groups for it in group["params"]]
+            torch.nn.utils.clip_grad_norm_(trained, gradient_clip_val)
+
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule as the parameters say."""
         params = cast("GradientParams", self.params)

@@ -1,12 +1,12 @@
 """Batches by index: whole batches at a time, from memory or streamed from disk, alike."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from .sources import Batch, Episodes, Source
+from .sources import Batch, Episodes, Source, Stream
 
 MEMORY_SHARE = 0.5  # of what is free; the rest is left to activations and other processes
 
@@ -25,6 +25,7 @@ class IndexBatches(Sampler[torch.Tensor]):
         seed: int | None,
         drop_last: bool = True,
         renew: Callable[[int], None] | None = None,
+        in_order: bool = False,
     ) -> None:
         """Set up; `renew` is told each epoch before its batches are asked for."""
         self.examples = examples
@@ -32,6 +33,7 @@ class IndexBatches(Sampler[torch.Tensor]):
         self.seed = seed
         self.drop_last = drop_last and seed is not None
         self.renew = renew
+        self.in_order = in_order or seed is None
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -45,10 +47,12 @@ class IndexBatches(Sampler[torch.Tensor]):
     def __iter__(self) -> Iterator[torch.Tensor]:
         if self.renew:
             self.renew(self.epoch)
-        if self.seed is None:
+        if self.in_order:
             order = torch.arange(self.examples)
         else:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            generator = torch.Generator().manual_seed(
+                cast("int", self.seed) * 1_000_003 + self.epoch
+            )
             order = torch.randperm(self.examples, generator=generator)
         for batch in range(len(self)):
             yield order[batch * self.batch_size : (batch + 1) * self.batch_size]
@@ -89,9 +93,13 @@ def batches(
     workers: int = 0,
     device: torch.device | str = "cpu",
 ) -> DataLoader[Batch]:
-    """Load a source's examples in batches: shuffled by `seed`, or in order without one."""
-    renew = source.renew if isinstance(source, Episodes) else None
-    sampler = IndexBatches(len(source), batch_size, seed, drop_last, renew)
+    """Load a source's examples in batches: shuffled by `seed`, or in order without one.
+
+    A stream is read in order always.
+    """
+    renew = source.renew if isinstance(source, Episodes | Stream) else None
+    in_order = isinstance(source, Stream)
+    sampler = IndexBatches(len(source), batch_size, seed, drop_last, renew, in_order)
     device = torch.device(device)
     generator = torch.Generator()  # of its own: loading must not move the random state of training
     if loading == "memory" or renew:

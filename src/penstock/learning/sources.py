@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 import torch
 
+from ..messages.errors import PenstockError
+
 if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
 
@@ -125,6 +127,51 @@ class Windows:
         return held
 
 
+class Stream:
+    """Windows over a stream, in order: a row of a batch goes on where it ended in the one before.
+
+    The stream is read in as many places at a time as a batch has rows, in each epoch from another
+    place on, and in a circle. A batch is `tokens`, int64 (batch, length + 1): the last token of a
+    window is the first of the next.
+    """
+
+    nbytes = 0  # read as it is needed: a batch is small
+
+    def __init__(self, tokens: np.ndarray, length: int, batch_size: int, seed: int) -> None:
+        """Take over a stream, which may be memory-mapped, longer than a window.
+
+        Raises:
+            PenstockError: it is not.
+        """
+        if len(tokens) < length + 1:
+            raise PenstockError(
+                f"train: {len(tokens):,} tokens to learn from; expected more than model.window: "
+                f"{length}; add text, or set a shorter window"
+            )
+        self.tokens, self.length, self.seed = tokens, length, seed
+        self.rows = min(batch_size, (len(tokens) - 1) // length)
+        self.apart = (len(tokens) - 1) // self.rows
+        self.offset = 0
+
+    def renew(self, epoch: int) -> None:
+        """Read from another place."""
+        chance = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        self.offset = int(torch.randint(len(self.tokens), (1,), generator=chance))
+
+    def __len__(self) -> int:
+        return self.rows * (self.apart // self.length)
+
+    def __getitem__(self, index: torch.Tensor) -> Batch:
+        windows, rows = index.numpy() // self.rows, index.numpy() % self.rows
+        starts = self.offset + rows * self.apart + windows * self.length
+        places = (starts[:, None] + np.arange(self.length + 1)) % len(self.tokens)
+        return {"tokens": _tensor(self.tokens[places].astype(np.int64))}
+
+    def hold(self, device: torch.device) -> Self:
+        """Itself."""
+        return self
+
+
 class Ragged:
     """Stretches of arrays, each example's of its own length; padded to the longest of the batch.
 
@@ -183,10 +230,15 @@ class Ragged:
 
 
 class Whole:
-    """All there is in one batch: a graph, say, with masks that say what is learned from."""
+    """All there is in one batch: a graph, say, or which of its nodes are learned from.
 
-    def __init__(self, arrays: Arrays) -> None:
-        """Take over arrays of any shapes."""
+    A batch that is the whole may come several times an epoch, for what is done after each epoch
+    costs more than a small step.
+    """
+
+    def __init__(self, arrays: Arrays, times: int = 1) -> None:
+        """Take over arrays of any shapes, and how often they are asked for in an epoch."""
+        self.times = times
         self.tensors = {name: _tensor(array) for name, array in arrays.items()}
 
     @property
@@ -195,14 +247,14 @@ class Whole:
         return sum(it.nbytes for it in self.tensors.values())
 
     def __len__(self) -> int:
-        return 1
+        return self.times
 
     def __getitem__(self, index: torch.Tensor) -> Batch:
         return self.tensors
 
     def hold(self, device: torch.device) -> "Whole":
         """The tensors on a device."""
-        held = Whole({})
+        held = Whole({}, self.times)
         held.tensors = {name: it.to(device) for name, it in self.tensors.items()}
         return held
 

@@ -19,7 +19,7 @@ from .device import choose_device, keep_freed_memory, set_threads
 from .learner import Learner
 from .loading import IndexBatches, batches, choose_loading
 from .progress import Epoch, OnEpoch, Progress
-from .sources import Source
+from .sources import Source, Stream
 
 if TYPE_CHECKING:
     from ..settings.sections import TrainParams
@@ -36,6 +36,7 @@ class Training:
         seconds: wall time of the epochs, loading and validation included.
         examples_per_second: training examples over that time.
         device: where it ran.
+        tokens: of an example, where it is a window of a stream.
     """
 
     history: list[Epoch]
@@ -44,6 +45,7 @@ class Training:
     seconds: float
     examples_per_second: float
     device: str
+    tokens: int | None = None
 
 
 def seed(params: "TrainParams") -> None:
@@ -136,6 +138,7 @@ def fit(
         seconds=seconds,
         examples_per_second=(done - progress.resumed) * seen / seconds,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        tokens=train.length if isinstance(train, Stream) else None,
     )
 
 

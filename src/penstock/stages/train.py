@@ -56,16 +56,14 @@ def train(workspace: Workspace) -> Training:
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
         pd.DataFrame(training.history).to_csv(folder / "history.csv", index=False)
         run.tags["penstock.device"] = training.device
+        unit = "tokens" if training.tokens else "examples"
+        speed = training.examples_per_second * (training.tokens or 1)
         run.log_metrics(
-            {
-                "time/train_seconds": training.seconds,
-                "throughput/examples_per_second": training.examples_per_second,
-            }
+            {"time/train_seconds": training.seconds, f"throughput/{unit}_per_second": speed}
         )
     print(
         f"train {workspace.name}: {training.epochs} epochs, {training.steps:,} steps in "
-        f"{training.seconds:.1f} s ({training.examples_per_second:,.0f} examples/s on "
-        f"{training.device})"
+        f"{training.seconds:.1f} s ({speed:,.0f} {unit}/s on {training.device})"
     )
     return training
 

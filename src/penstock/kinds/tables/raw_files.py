@@ -60,8 +60,12 @@ class RawFile:
             raise PenstockError(f"{self.path}: {error}; expected one without; unpack it") from None
 
 
-def list_files(source: Path) -> list[RawFile]:
+def list_files(source: Path, nested: bool = False) -> list[RawFile]:
     """List the files of a source: itself, or what lies in the folder or the archives there.
+
+    Args:
+        source: a file or a folder.
+        nested: whether folders in it are looked into.
 
     Raises:
         PenstockError: an archive that is none.
@@ -69,12 +73,17 @@ def list_files(source: Path) -> list[RawFile]:
     if source.is_file():
         paths = [source]
     else:
-        paths = sorted(p for p in source.iterdir() if p.is_file() and not p.name.startswith("."))
+        there = source.rglob("*") if nested else source.iterdir()
+        paths = sorted(p for p in there if p.is_file() and not _hidden(p.relative_to(source)))
     return [
         file
         for path in paths
         for file in _look_into(path, printable(path.relative_to(source.parent).as_posix()))
     ]
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _look_into(path: Path, name: str) -> Iterator[RawFile]:

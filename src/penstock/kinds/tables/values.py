@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")  # in small letters
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 # Dates as they are usual: form -> ISO 8601. 3/4/2021 is not among them: it is March or April.
@@ -28,6 +29,26 @@ class Ids:
         seen = self.index
         of_distinct = [seen.setdefault(one, len(seen)) for one in encoded.dictionary.to_pylist()]
         return np.asarray(of_distinct, np.int32)[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def trim(values: pa.Array) -> pa.Array:
+    """Text without white space around it; nothing at all is empty text."""
+    return pc.utf8_trim_whitespace(values.fill_null(""))
+
+
+def find_missing(values: pa.Array) -> np.ndarray:
+    """Which values, trimmed, say that there is none."""
+    lower = pc.utf8_lower(values)
+    found = pc.is_in(lower, value_set=pa.array(MISSING)).to_numpy(zero_copy_only=False)
+    return np.asarray(found, bool)
+
+
+def usual_order(name: str) -> tuple[int, float, str]:
+    """What to sort names of classes by: numbers by size, then words by the alphabet."""
+    try:
+        return 0, float(name), name
+    except ValueError:
+        return 1, 0.0, name
 
 
 def read_numbers(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -1,19 +1,14 @@
 """What indices stand for, kept with the weights: ids, titles, and who has rated what."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+
+from ...learning.kept import Kept, pack_texts, unpack_texts
 
 
-class Vocabulary(nn.Module):
-    """Ids of users and items, titles of items, and the items each user has rated, as tensors.
-
-    So they lie in weights.safetensors, which no code hides in, and load as fast as weights do.
-    Their sizes are those of what is loaded.
-    """
+class Vocabulary(Kept):
+    """Ids of users and items, titles of items, and the items each user has rated, as tensors."""
 
     rated_items: torch.Tensor
     rated_ends: torch.Tensor
@@ -33,10 +28,9 @@ class Vocabulary(nn.Module):
         """Take over the ids and titles of a dataset, and all its pairs of user and item."""
         texts = {"users": users["id"], "items": items["id"], "titles": items["title"]}
         for name, values in texts.items():
-            encoded = [str(value).encode() for value in values]
-            text = np.frombuffer(b"".join(encoded), np.uint8).copy()
-            setattr(self, f"{name}_text", torch.from_numpy(text))
-            setattr(self, f"{name}_ends", torch.tensor([len(it) for it in encoded]).cumsum(0))
+            text, ends = pack_texts(values)
+            setattr(self, f"{name}_text", text)
+            setattr(self, f"{name}_ends", ends)
         order = np.argsort(columns["user"], kind="stable")
         self.rated_items = torch.from_numpy(columns["item"][order])
         counts = np.bincount(columns["user"], minlength=len(users))
@@ -44,9 +38,7 @@ class Vocabulary(nn.Module):
 
     def texts(self, name: str) -> list[str]:
         """All `users`, `items` or `titles`, by index."""
-        ends = getattr(self, f"{name}_ends").cpu().numpy()
-        content = getattr(self, f"{name}_text").cpu().numpy().tobytes()
-        return [content[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+        return unpack_texts(getattr(self, f"{name}_text"), getattr(self, f"{name}_ends"))
 
     def index(self, name: str) -> dict[str, int]:
         """Index of each of all `users` or `items`."""
@@ -61,11 +53,3 @@ class Vocabulary(nn.Module):
         start = int(self.rated_ends[user - 1]) if user else 0
         items: np.ndarray = self.rated_items[start : int(self.rated_ends[user])].cpu().numpy()
         return items
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *arguments: Any
-    ) -> None:
-        for name in self._buffers:
-            if f"{prefix}{name}" in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[f"{prefix}{name}"]))
-        super()._load_from_state_dict(state_dict, prefix, *arguments)

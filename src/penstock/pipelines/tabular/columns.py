@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .decode import find_missing, read_plain_numbers, read_values, trim
+from ...kinds.tables.values import find_missing, trim
+from .decode import read_plain_numbers, read_values
 
 MOST_READABLE = 0.95  # share of values that must be numbers, say, for the column to be of numbers
 MOST_CATEGORIES = 100  # the most frequent are told apart

@@ -8,9 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...kinds.tables.values import read_numbers, read_times, shorten
+from ...kinds.tables.values import find_missing, read_numbers, read_times, shorten, trim
 
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")  # in small letters
 TRUE, FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
 KINDS = {
     "number": "no number",
@@ -19,18 +18,6 @@ KINDS = {
 }
 DAY = 86_400  # seconds
 LARGEST = float(np.finfo(np.float32).max)  # features are float32
-
-
-def trim(values: pa.Array) -> pa.Array:
-    """Text without white space around it; nothing at all is empty text."""
-    return pc.utf8_trim_whitespace(values.fill_null(""))
-
-
-def find_missing(values: pa.Array) -> np.ndarray:
-    """Which values, trimmed, say that there is none."""
-    lower = pc.utf8_lower(values)
-    found = pc.is_in(lower, value_set=pa.array(MISSING)).to_numpy(zero_copy_only=False)
-    return np.asarray(found, bool)
 
 
 def read_values(values: pa.Array, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ...kinds.tables.delimited import Block, Reject
-from ...kinds.tables.values import Ids, shorten
-from .decode import complain, decode_column, find_missing, read_values, trim
+from ...kinds.tables.values import Ids, find_missing, shorten, trim, usual_order
+from .decode import complain, decode_column, read_values
 from .params import Data
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd: which column a text is in makes a difference
@@ -110,7 +110,7 @@ class Rows:
             there, codes = np.unique(index["label"], return_inverse=True)
             names = list(self._labels.index)
             found = [names[place] for place in there]
-            self.classes = sorted(found, key=_usual_order)
+            self.classes = sorted(found, key=usual_order)
             order = np.array([self.classes.index(name) for name in found], np.int32)
             index["label"] = order[codes]
         return features, index
@@ -154,11 +154,3 @@ def _hash(texts: pa.Array) -> np.ndarray:
     words = np.array(encoded.dictionary.to_pylist(), dtype=object)
     hashes = pd.util.hash_array(words) if len(words) else np.zeros(0, np.uint64)
     return hashes[encoded.indices.to_numpy(zero_copy_only=False)]
-
-
-def _usual_order(name: str) -> tuple[int, float, str]:
-    """Numbers by size, then words by the alphabet."""
-    try:
-        return 0, float(name), name
-    except ValueError:
-        return 1, 0.0, name

@@ -1,0 +1,1 @@
+"""Language models: from any text to a network that models it and writes more of it."""
