@@ -1,8 +1,8 @@
 """The contract: what a pipeline provides, one module per question a stage asks.
 
 A pipeline is a folder under `pipelines/`. Each module of it answers one question, so that a stage
-imports nothing it does not need (only `train` pays for Lightning), and is stale only by what it
-imports. Nothing is registered by hand: a folder with a `params.py` is a pipeline.
+imports nothing it does not need (only `train` pays for Lightning). Nothing is registered by hand: a
+folder with a `params.py` is a pipeline.
 """
 
 import difflib

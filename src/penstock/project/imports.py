@@ -1,4 +1,4 @@
-"""Which module imports which: for what a stage runs, and for what a registered model needs."""
+"""Which module imports which: for what a registered model needs."""
 
 import grimp
 
