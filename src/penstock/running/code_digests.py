@@ -48,10 +48,10 @@ STARTS = {
         "tracking.fresh": WHOLE,
         "NAME.params": "Params",
         "NAME.network": "network",
-        "NAME.predict": "interface predict exam outcome read_input",
+        "NAME.predict": "interface predict exam outcome read_input stream",
     },
 }
-OPTIONAL = "read_input"  # which a pipeline need not have
+OPTIONAL = ("read_input", "stream")  # which a pipeline need not have
 
 # Modules and definitions that change no output of a stage, nor does what only they name.
 NOT_COUNTED = {
@@ -114,7 +114,7 @@ def _starts(name: str, stage: str) -> Iterator[Reference]:
     for module, names in STARTS[stage].items():
         path = f"{PACKAGE}.{module}".replace("NAME", f"pipelines.{name}")
         for it in names.split():
-            if it != OPTIONAL or read_module(path).defines(it):
+            if it not in OPTIONAL or read_module(path).defines(it):
                 yield Reference(path, it)
 
 
