@@ -136,7 +136,7 @@ def train(dataset: Dataset, params: Any) -> tuple[Actor, float]:
 
 def expected(network: Actor, dataset: Dataset, epsilon: float = 0.0) -> list[float]:
     """The exact return of each run from the environment's own starts."""
-    tables = read_tables(dataset.array, dataset.info["limit"])
+    tables = read_tables(dataset)
     policies = network.values().argmax(3)
     found = (exact.policy_returns(tables, it, epsilon) for it in policies)
     return [float(tables.initial @ it) for it in found]
@@ -164,7 +164,7 @@ def compare(threads: int, seeds: int, only: str) -> None:
     presets = {"default": {}, "textbook, q_learning": TEXTBOOK, "dqn": DEEP}
     for title, text in ENVIRONMENTS.items():
         with ingested(text) as dataset:
-            tables = read_tables(dataset.array, dataset.info["limit"])
+            tables = read_tables(dataset)
             best = float(tables.initial @ exact.best_returns(tables))
             print(f"{title}: the best there is {best:.4f}", flush=True)
             for name, settings in presets.items():
@@ -210,7 +210,7 @@ def cliff(threads: int) -> None:
 
 def path_of(network: Actor, dataset: Dataset) -> list[str]:
     """The map, with the way from the start where there is no chance."""
-    tables = read_tables(dataset.array, dataset.info["limit"])
+    tables = read_tables(dataset)
     policy = network.values()[int(network.kept), 0].argmax(1)
     (about,) = dataset.info["maps"].values()
     letters = [list(line) for line in about["lines"]]

@@ -55,7 +55,7 @@ def read(folder, text, maps=None, **data):
 
 
 def all_tables(dataset) -> Tables:
-    return read_tables(dataset.array, dataset.info["limit"])
+    return read_tables(dataset)
 
 
 def made(folder, dataset, text, maps=None):

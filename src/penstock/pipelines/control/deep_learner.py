@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .learner import ActingLearner, Chance, Move
+from .learner import ActingLearner, Chance, Move, between
 from .network import DeepActor
 from .tables import Tables
 
@@ -57,12 +57,12 @@ class DeepLearner(ActingLearner):
         with torch.no_grad():
             row = self.network.row(self.state, self.elapsed)
             values = self.network.layers(row.view(runs, -1)).view(len(row), -1)
-            action = self.choose(values, chance, self.between(self.params.epsilon, done))
+            action = self.choose(values, chance, between(self.params.epsilon, done))
             move = self.move(action, chance, sums)
             self._remember(row, action, move)
         optimizer = cast(Any, self.optimizers())
         for group in optimizer.param_groups:
-            group["lr"] = self.between(self.params.learning_rate, done)
+            group["lr"] = between(self.params.learning_rate, done)
         loss = self._loss()
         optimizer.zero_grad()
         self.manual_backward(loss.sum())

@@ -66,6 +66,12 @@ def follow(policies: np.ndarray, length: int, run: np.ndarray) -> Choose:
     return choose
 
 
+def repeat(actions: np.ndarray) -> Choose:
+    """Do what was done before, (episodes, limit)."""
+    done = torch.from_numpy(actions)
+    return lambda _, elapsed: done[:, elapsed]
+
+
 @torch.inference_mode()
 def play(world: World, choose: Choose, starts: np.ndarray, chance: np.ndarray) -> Episodes:
     """Play episodes to their end, or to the limit.

@@ -14,9 +14,10 @@ from .exact import best_returns, policy_returns, value_iteration
 from .figures import learning_curve, place_maps, town_maps
 from .network import DECIMALS, Actor
 from .params import Params
-from .predict import INPUTS, outcome, predict, replay
-from .predict import exam as ask
-from .tables import Tables, places_of, read_tables
+from .predict import INPUTS, predict
+from .questions import exam as ask
+from .questions import outcome, replay
+from .tables import Tables, map_tables, places_of, read_tables
 
 SHOWN_MAPS = 4
 
@@ -101,11 +102,9 @@ def evaluate(network: Actor, dataset: Dataset, params: Params) -> Evaluation:
 def _look_exactly(
     network: Actor, dataset: Dataset, questions: pd.DataFrame, params: Params
 ) -> list[OnMap]:
-    values, whole = network.values(), read_tables(dataset.array, dataset.info["limit"])
-    kept, found = int(network.kept), []
-    for name in dataset.info["maps"]:
-        places = places_of(dataset.info, name)
-        tables, learned = whole.part(places), values[:, :, places]
+    values, kept, found = network.values(), int(network.kept), []
+    for name, tables in map_tables(dataset).items():
+        learned = values[:, :, places_of(dataset.info, name)]
         actions = learned.argmax(3)
         swept = value_iteration(tables, params.train.discount).round(DECIMALS)
         anything = policy_returns(tables, actions[0], epsilon=1.0)
@@ -157,7 +156,7 @@ def _points(network: Actor) -> pd.DataFrame:
 
 def _curve(network: Actor, dataset: Dataset) -> exhibits.Picture:
     points = _points(network)
-    tables = read_tables(dataset.array, dataset.info["limit"])
+    tables = read_tables(dataset)
     rows = dataset.columns("row")["row"][dataset.rows("validation")]
     best = float(best_returns(tables)[rows].mean())
     runs = f"{network.runs} runs" if network.runs > 1 else "one run"
@@ -205,8 +204,7 @@ def _motion(
             continue
         asked = questions.iloc[rows]
         name = asked["map"].iloc[0]
-        tables = read_tables(dataset.array, dataset.info["limit"])
-        tables = tables.part(places_of(dataset.info, name))
+        tables = map_tables(dataset)[name]
         played = replay(tables, asked, [answers["actions"].iloc[rows[0]]])
         frames = draw_episode(dataset.info, dataset.info["maps"][name]["lines"], played, 0)
         note = f"Map {name}, seed {asked['seed'].iloc[0]:.0f}: the first of its kind."

@@ -11,7 +11,7 @@ from ...datasets.expectations import enough_examples
 from ...pipeline import Expectation
 from .exact import best_returns, policy_returns
 from .params import Params
-from .tables import places_of, read_tables
+from .tables import map_tables
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
@@ -27,16 +27,15 @@ def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
         random_success (share of the episodes that are won by the best actions there are, and by
         random ones, exactly).
     """
-    whole = read_tables(dataset.array, dataset.info["limit"])
     rows = []
-    for name, about in dataset.info["maps"].items():
-        part = whole.part(places_of(dataset.info, name)).counting_wins()
+    for name, of_map in map_tables(dataset).items():
+        part = of_map.counting_wins()
         anything = np.zeros((1, part.states), np.int64)
         best, random = best_returns(part), policy_returns(part, anything, epsilon=1.0)
         rows.append(
             {
                 "map": name,
-                "states": about["states"],
+                "states": part.states,
                 "best_success": float(part.initial @ best),
                 "random_success": float(part.initial @ random),
             }

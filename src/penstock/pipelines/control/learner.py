@@ -76,7 +76,7 @@ class ActingLearner(Learner):
         """Take over what acts, what it acts in, and the states where episodes may start."""
         super().__init__(network, params)
         self.automatic_optimization = False
-        network.bring(tables)
+        network.take(tables)
         self.world = World(tables)
         self.trial = World(tables), best_returns(tables)  # a tuple: it stays on the CPU
         self.tried: list[tuple[np.ndarray, np.ndarray]] = []
@@ -138,10 +138,6 @@ class ActingLearner(Learner):
         final = over if self.network.periods > 1 else step.ended
         return Move(step.reward, row, final, over)
 
-    def between(self, ends: tuple[float, float], done: float) -> float:
-        """Where a setting that changes in the course of the training is."""
-        return ends[0] + (ends[1] - ends[0]) * done
-
     def metrics(self, means: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The loss of a step, and the return of an episode, if one was over."""
         shown = {"loss": means["loss"]}
@@ -173,3 +169,8 @@ class ActingLearner(Learner):
         played = (self.current_epoch + 1) * self.params.epoch_steps * self.params.environments
         self.network.keep_point(means, played, self.current_epoch, self.trainer.max_epochs or 1)
         self.log_dict({"val/return": means[kept], "val/regret": best.mean() - means[kept]})
+
+
+def between(ends: tuple[float, float], done: float) -> float:
+    """Where a setting is that goes from one value to another in the course of a training."""
+    return ends[0] + (ends[1] - ends[0]) * done

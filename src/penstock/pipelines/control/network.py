@@ -1,5 +1,6 @@
 """What is learned: the values of actions, in a table or by a network; and the tables it acts in."""
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +21,8 @@ DECIMALS = 9  # to which values are compared: what differs by less is as good
 class Actor(nn.Module):
     """Values actions, in several runs that learned side by side; one of them acts.
 
-    A state at a time is a `row`: those of the first part of an episode come first.
-
-    It brings the tables that it learned in along.
+    A state at a time is a `row`: those of the first part of an episode come first. The tables that
+    it learned in go along.
 
     Attributes:
         kept: the run that acts.
@@ -51,13 +51,13 @@ class Actor(nn.Module):
         self.register_buffer("curve_steps", torch.zeros(POINTS, dtype=torch.int64))
         self.register_buffer("points", torch.zeros((), dtype=torch.int64))
 
-    def bring(self, tables: Tables) -> None:
-        """Bring tables along."""
+    def take(self, tables: Tables) -> None:
+        """Take tables along."""
         for name in (*ARRAYS, INITIAL):
             getattr(self, name).copy_(torch.from_numpy(getattr(tables, name)))
 
     def tables(self) -> Tables:
-        """Those that were brought along."""
+        """Those that go along."""
         arrays = {name: getattr(self, name).cpu().numpy() for name in (*ARRAYS, INITIAL)}
         return Tables(**arrays, limit=self.limit)
 
@@ -148,10 +148,10 @@ class DeepActor(Actor):
         self.layers = Layers(model, self.states, self.periods, self.actions)
 
     def all_values(self) -> torch.Tensor:
-        """Computed for all rows."""
-        rows = torch.arange(self.rows, device=self.kept.device).expand(self.runs, -1)
-        found: torch.Tensor = self.layers(rows)
-        return found.double()
+        """Computed in double precision, so that the same is best wherever it is computed."""
+        exact = copy.deepcopy(self.layers).cpu().double()
+        found: torch.Tensor = exact(torch.arange(self.rows).expand(self.runs, -1))
+        return found
 
 
 def network(model: "Table | DeepQ", info: dict[str, Any]) -> TableActor | DeepActor:

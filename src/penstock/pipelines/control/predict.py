@@ -1,8 +1,8 @@
 """What is served: a state -> what to do, and what each action is worth; a seed -> an episode."""
 
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,12 @@ from ...evaluation.gif import gif
 from ...messages.errors import PenstockError
 from ...pipeline import Interface, Mean, Score
 from .drawing import FRAME, draw_episode
-from .episodes import NOTHING, Episodes, draw_chance, draw_starts, follow, play
+from .episodes import draw_chance, draw_starts, follow, play
 from .network import Actor
-from .tables import Tables, places_of, read_tables
+from .questions import exam as exam
+from .questions import outcome as outcome
+from .tables import Tables, places_of, unpack
 from .world import World
-
-if TYPE_CHECKING:
-    from ...datasets.dataset import Dataset
 
 INPUTS = {
     "map": "optional string",
@@ -62,53 +61,87 @@ def predict(
         columns are empty.
     """
     asked = inputs.reset_index(drop=True).reindex(columns=list(INPUTS))
-    asked["map"] = asked["map"].where(asked["map"].notna(), "")
-    asked["world"] = asked["world"].where(asked["world"].notna(), b"")
+    for name, nothing in (("map", ""), ("world", b"")):
+        asked[name] = asked[name].where(asked[name].notna(), nothing)
     if len(info["maps"]) == 1:
         asked["map"] = asked["map"].replace("", next(iter(info["maps"])))
+    whole, values = network.tables(), network.values()[int(network.kept)]
+    known = {name: whole.part(places_of(info, name)) for name in info["maps"]}
     answers = pd.DataFrame(index=asked.index, columns=list(OUTPUTS), dtype=object)
-    worlds = _worlds(network, info)
-    answers["error"] = [_complain(it, worlds) for it in asked.itertuples()]
-    good = answers["error"] == ""
-    for key, rows in asked[good].groupby(["map", "world"], sort=False):
+    answers["error"] = [_complain(it, known) for it in asked.itertuples()]
+    for key, rows in asked[answers["error"] == ""].groupby(["map", "world"], sort=False):
         name, content = cast("tuple[str, bytes]", key)
-        tables = _unpack(content) if content else worlds[name]
-        _answer(answers, rows, _Acting(network, info, name, tables), options["animation"])
+        acting = _Acting(
+            unpack(content) if content else known[name],
+            values[:, places_of(info, name)],
+            network.length,
+            info,
+            name,
+        )
+        starts = _find_starts(rows, acting.tables)
+        acting.tell_values(answers, rows, starts)
+        seeded = rows["seed"].notna().to_numpy()
+        acting.tell_episodes(answers, rows[seeded], starts[seeded], options["animation"])
     numbers = {name: np.float64 for name, kind in OUTPUTS.items() if kind == "double"}
     return answers.where(answers.notna(), None).astype(numbers)
 
 
+def _find_starts(rows: pd.DataFrame, tables: Tables) -> np.ndarray:
+    """The state of each question; where none is given, that in which gymnasium starts its seed."""
+    states = rows["state"].to_numpy(np.float64, copy=True)
+    drawn = np.isnan(states)
+    if drawn.any():
+        chance = draw_chance(rows["seed"].to_numpy(np.float64)[drawn], 1)[:, 0]
+        states[drawn] = draw_starts(tables.initial, chance)
+    return states.astype(np.int64)
+
+
+@dataclass(frozen=True)
 class _Acting:
-    """A model on one of its maps."""
+    """What a model does on one of its maps.
 
-    def __init__(self, network: Actor, info: dict[str, Any], name: str, tables: Tables) -> None:
-        self.tables = tables
-        self.info = info
-        self.lines = info["maps"][name]["lines"]
-        self.values = network.values()[int(network.kept)][:, places_of(info, name)]
-        self.length = network.length
+    Attributes:
+        tables: what is played in.
+        values: of all actions, (periods, states, actions).
+        length: steps of a period.
+        info: of the dataset that it learned from.
+        name: of the map.
+    """
 
-    def play(self, starts: np.ndarray, seeds: np.ndarray) -> Episodes:
-        """Play episodes by the best actions."""
-        chance = draw_chance(seeds, self.tables.limit + 1)[:, 1:]
-        by = follow(self.values.argmax(2)[None], self.length, np.zeros(len(seeds), np.int64))
-        return play(World(self.tables), by, starts, chance)
+    tables: Tables
+    values: np.ndarray
+    length: int
+    info: dict[str, Any]
+    name: str
 
-    def at(self, state: int, step: int) -> np.ndarray:
-        """The values of all actions in a state, after so many steps."""
-        values: np.ndarray = self.values[min(step // self.length, len(self.values) - 1), state]
-        return values
+    def tell_values(self, answers: pd.DataFrame, rows: pd.DataFrame, states: np.ndarray) -> None:
+        """Fill in what to do in the states of some questions, and what each action is worth."""
+        period = rows["step"].fillna(0).to_numpy(np.int64) // self.length
+        worth = self.values[np.minimum(period, len(self.values) - 1), states]
+        for row, values in zip(rows.index, worth, strict=True):
+            answers.at[row, "action"] = self.info["actions"][values.argmax()]
+            answers.at[row, "value"] = float(values.max())
+            answers.at[row, "values"] = values.tolist()
 
-
-def _worlds(network: Actor, info: dict[str, Any]) -> dict[str, Tables]:
-    """The tables of each map that was learned in."""
-    whole = network.tables()
-    return {name: whole.part(places_of(info, name)) for name in info["maps"]}
-
-
-@lru_cache(maxsize=8)
-def _unpack(content: bytes) -> Tables:
-    return Tables.from_bytes(content)
+    def tell_episodes(
+        self, answers: pd.DataFrame, rows: pd.DataFrame, starts: np.ndarray, animated: bool
+    ) -> None:
+        """Play the episodes of some questions by the best actions, and fill in how they went."""
+        if rows.empty:
+            return
+        chance = draw_chance(rows["seed"].to_numpy(np.float64), self.tables.limit + 1)[:, 1:]
+        by = follow(self.values.argmax(2)[None], self.length, np.zeros(len(rows), np.int64))
+        played = play(World(self.tables), by, starts, chance)
+        lines = self.info["maps"][self.name]["lines"]
+        for place, row in enumerate(rows.index):
+            actions = played.actions[place][: played.steps[place]]
+            answers.at[row, "return"] = float(played.returns[place])
+            answers.at[row, "steps"] = float(len(actions))
+            answers.at[row, "won"] = float(played.won[place])
+            answers.at[row, "actions"] = actions.astype(float).tolist()
+            if animated:
+                frames = draw_episode(self.info, lines, played, place)
+                answers.at[row, "animation"] = gif(frames, FRAME)
 
 
 def _complain(row: Any, worlds: dict[str, Tables]) -> str:
@@ -119,7 +152,7 @@ def _complain(row: Any, worlds: dict[str, Tables]) -> str:
     tables = worlds[row.map]
     if row.world:
         try:
-            other = _unpack(row.world)
+            other = unpack(row.world)
         except ValueError as error:
             return f"world: {error}"
         ours, theirs = (it.reward.shape[:2] for it in (tables, other))
@@ -135,101 +168,11 @@ def _complain(row: Any, worlds: dict[str, Tables]) -> str:
     ):
         if not pd.isna(value) and not (0 <= value <= most and value == int(value)):
             return f"{name} {value:g}: expected a whole number from 0 to {most}"
-    return "" if not pd.isna(row.state) or not pd.isna(row.seed) else "no state and no seed"
-
-
-def _answer(answers: pd.DataFrame, rows: pd.DataFrame, acting: _Acting, animated: bool) -> None:
-    """Fill in what is asked in some rows of one map."""
-    states = rows["state"].to_numpy(np.float64, copy=True)
-    seeded = rows["seed"].notna().to_numpy()
-    seeds = rows["seed"].to_numpy(np.float64)[seeded].astype(np.int64)
-    drawn = np.isnan(states[seeded])
-    starts = states[seeded].copy()
-    if drawn.any():
-        chance = draw_chance(seeds[drawn], 1)[:, 0]
-        starts[drawn] = draw_starts(acting.tables.initial, chance)
-    states[seeded] = starts
-    names = acting.info["actions"]
-    steps = rows["step"].fillna(0).to_numpy(np.int64)
-    for row, state, step in zip(
-        rows.index, states.astype(int).tolist(), steps.tolist(), strict=True
-    ):
-        values = acting.at(state, step)
-        answers.at[row, "action"] = names[values.argmax()]
-        answers.at[row, "value"] = float(values.max())
-        answers.at[row, "values"] = values.tolist()
-    if not seeded.any():
-        return
-    played = acting.play(starts.astype(np.int64), seeds)
-    for place, row in enumerate(rows.index[seeded]):
-        actions = played.actions[place][: played.steps[place]]
-        answers.at[row, "return"] = float(played.returns[place])
-        answers.at[row, "steps"] = float(len(actions))
-        answers.at[row, "won"] = float(played.won[place])
-        answers.at[row, "actions"] = actions.astype(float).tolist()
-        if animated:
-            answers.at[row, "animation"] = animate(acting.info, acting.lines, played, place)
-
-
-def animate(info: dict[str, Any], lines: list[str], played: Episodes, place: int) -> bytes:
-    """A GIF of one episode."""
-    return gif(draw_episode(info, lines, played, place), FRAME)
-
-
-def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
-    """The questions of a split, with the tables of their map as they are now."""
-    examples = dataset.examples(split)
-    whole = read_tables(dataset.array, dataset.info["limit"])
-    parts = {name: whole.part(places_of(dataset.info, name)) for name in dataset.info["maps"]}
-    packed = {name: part.to_bytes() for name, part in parts.items()}
-    return pd.DataFrame(
-        {
-            **{name: examples[name] for name in ("id", "sha256", "map")},
-            **{name: examples[name].astype(np.float64) for name in ("state", "seed")},
-            "step": 0.0,
-            "world": examples["map"].map(packed),
-        }
-    )
-
-
-def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
-    """Mark answers by playing their actions once more, in the world of the exam.
-
-    A step without an action, up to the limit, counts as the worst that there is.
-
-    Returns:
-        id, map, return, steps, won (0 or 1).
-    """
-    marked = pd.DataFrame({name: exam[name].to_numpy() for name in ("id", "map")})
-    marked = marked.assign(**{"return": 0.0, "steps": 0.0, "won": 0.0})
-    given = predictions["actions"].reset_index(drop=True)
-    for content, rows in exam.reset_index(drop=True).groupby("world", sort=False):
-        tables = _unpack(content)
-        played = replay(tables, rows, list(given[rows.index]))
-        missing = np.where(played.over, 0, tables.limit - played.steps)
-        marked.loc[rows.index, "return"] = played.returns + missing * tables.worst
-        marked.loc[rows.index, "steps"] = played.steps.astype(np.float64)
-        marked.loc[rows.index, "won"] = played.won.astype(np.float64)
-    return marked
-
-
-def replay(tables: Tables, rows: pd.DataFrame, given: list[Any]) -> Episodes:
-    """Play the episodes of some questions by the actions that were given."""
-    actions = np.full((len(rows), tables.limit), NOTHING, np.int64)
-    for row, those in enumerate(given):
-        if those is not None:
-            known = np.asarray(those, np.float64)[: tables.limit]
-            actions[row, : len(known)] = known
-    by = _by_list(actions)
-    chance = draw_chance(rows["seed"].to_numpy(np.int64), tables.limit + 1)[:, 1:]
-    return play(World(tables), by, rows["state"].to_numpy(np.int64), chance)
-
-
-def _by_list(actions: np.ndarray) -> Any:
-    import torch
-
-    listed = torch.from_numpy(actions)
-    return lambda _, elapsed: listed[:, elapsed]
+    if pd.isna(row.state) and pd.isna(row.seed):
+        return "no state and no seed"
+    if row.step > 0 and not pd.isna(row.seed):
+        return f"step {row.step:g}: an episode of a seed has no steps behind it; leave one out"
+    return ""
 
 
 def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:

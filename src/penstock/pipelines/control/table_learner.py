@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .learner import ActingLearner, Chance, Move
+from .learner import ActingLearner, Chance, Move, between
 from .network import TableActor
 from .tables import Tables
 
@@ -55,7 +55,7 @@ class TableLearner(ActingLearner):
     @torch.no_grad()
     def learn(self, chance: Chance, done: float, sums: torch.Tensor) -> None:
         """Take a step in all lanes, and move the values of what was done."""
-        epsilon = self.between(self.params.epsilon, done)
+        epsilon = between(self.params.epsilon, done)
         row = self.first_row + self.network.row(self.state, self.elapsed)
         action = self.action if self.kind == "sarsa" else self.act(row, chance, epsilon)
         move = self.move(action, chance, sums)
@@ -65,7 +65,7 @@ class TableLearner(ActingLearner):
         place = (row + learns) * self.network.actions + action
         errors = move.reward + self.params.discount * future - self.values.view(-1)[place]
         self.found.zero_().index_add_(0, place, torch.ones_like(errors))
-        rate = self.between(self.params.learning_rate, done)
+        rate = between(self.params.learning_rate, done)
         self.values.view(-1).index_add_(0, place, rate * errors / self.found[place])
         sums[0] += errors.square().sum()
 

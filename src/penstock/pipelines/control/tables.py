@@ -1,13 +1,17 @@
 """What an environment does, as tables: where each action leads from each state, how likely."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+
+if TYPE_CHECKING:
+    from ...datasets.dataset import Dataset
 
 ARRAYS = {
     "next_state": np.int32,
@@ -123,9 +127,22 @@ def join(parts: Sequence[Tables]) -> Tables:
     return Tables(**arrays, limit=parts[0].limit)
 
 
-def read_tables(arrays: Callable[[str], np.ndarray], limit: int) -> Tables:
-    """Put together what a dataset holds."""
-    return Tables(**{name: np.array(arrays(name)) for name in (*ARRAYS, INITIAL)}, limit=limit)
+@lru_cache(maxsize=8)
+def unpack(content: bytes) -> Tables:
+    """Read tables that were packed; those that are asked for often are kept."""
+    return Tables.from_bytes(content)
+
+
+def read_tables(dataset: "Dataset") -> Tables:
+    """The tables of a dataset, of all its maps."""
+    arrays = {name: np.array(dataset.array(name)) for name in (*ARRAYS, INITIAL)}
+    return Tables(**arrays, limit=dataset.info["limit"])
+
+
+def map_tables(dataset: "Dataset") -> dict[str, Tables]:
+    """The tables of each map of a dataset."""
+    whole = read_tables(dataset)
+    return {name: whole.part(places_of(dataset.info, name)) for name in dataset.info["maps"]}
 
 
 def places_of(info: dict[str, Any], name: str) -> slice:

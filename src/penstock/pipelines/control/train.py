@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def learner(network: TableActor | DeepActor, params: "Params", dataset: Dataset) -> ActingLearner:
     """Put the actor into the environments of the dataset."""
-    tables = read_tables(dataset.array, dataset.info["limit"])
+    tables = read_tables(dataset)
     starts = dataset.columns("row")["row"][dataset.rows(*params.train.splits)]
     if isinstance(network, DeepActor):
         return DeepLearner(network, params.train, tables, starts)
