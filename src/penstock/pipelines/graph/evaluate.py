@@ -113,6 +113,8 @@ def _break_down(evaluation: Evaluation, around: pd.DataFrame) -> None:
         ),
     ):
         table = pd.DataFrame(_accuracies(groups, correct))
+        if table.empty:  # no neighbour has a class that is known
+            continue
         evaluation.plots[by] = table
         evaluation.exhibits.append(
             exhibits.figure(f"Accuracy by {by}", figures.accuracy_figure(table, by), note)

@@ -114,6 +114,8 @@ class GCNII(Model):
 class Train(ClassifierParams):
     """Train: optimisation, hardware, length."""
 
+    threads: Count = 1
+    """CPU threads PyTorch computes with: steps on small graphs are too short to be shared out."""
     batch_size: Literal[1] = 1
     """The whole graph is one example, and one batch."""
     epoch_steps: Count = 5
