@@ -77,13 +77,20 @@ CANDIDATES: dict[str, Settings] = {
     "2 periods": {"model": {"periods": 2}},
     "10 periods": {"model": {"periods": 10}},
     "20 periods": {"model": {"periods": 20}},
+    "50 periods": {"model": {"periods": 50}},
+    "20 periods, epsilon 0.3 to 0.2": {
+        "model": {"periods": 20},
+        "train": {"epsilon": [0.3, 0.2]},
+    },
+    "20 periods, 64 epochs": {"model": {"periods": 20}, "train": {"max_epochs": 64}},
+    "20 periods, 128 environments": {"model": {"periods": 20}, "train": {"environments": 128}},
     "discount 0.999": {"train": {"discount": 0.999}},
     "epsilon 1 to 0.1": {"train": {"epsilon": [1.0, 0.1]}},
     "epsilon 0.3 to 0.05": {"train": {"epsilon": [0.3, 0.05]}},
     "epsilon 0.3 to 0.2": {"train": {"epsilon": [0.3, 0.2]}},
     "learning rate 0.5 to 0.01": {"train": {"learning_rate": [0.5, 0.01]}},
-    "learning rate 0.5 to 0.001": {"train": {"learning_rate": [0.5, 0.001]}},
-    "learning rate 0.2 to 0.003": {"train": {"learning_rate": [0.2, 0.003]}},
+    "learning rate 0.5 to 0.003": {"train": {"learning_rate": [0.5, 0.003]}},
+    "learning rate 0.2 to 0.001": {"train": {"learning_rate": [0.2, 0.001]}},
     "128 environments": {"train": {"environments": 128}},
     "2048 environments": {"train": {"environments": 2048}},
     "64 epochs": {"train": {"max_epochs": 64}},
@@ -142,9 +149,9 @@ def expected(network: Actor, dataset: Dataset, epsilon: float = 0.0) -> list[flo
     return [float(tables.initial @ it) for it in found]
 
 
-def choose(threads: int, only: str) -> None:
+def choose(threads: int, on: str, only: str) -> None:
     """Return of validation episodes, by settings: the mean of all runs, and the least."""
-    for title in CHOSEN_BY:
+    for title in (it for it in CHOSEN_BY if on in it):
         with ingested(ENVIRONMENTS[title]) as dataset:
             print(title, flush=True)
             for name, settings in CANDIDATES.items():
@@ -159,10 +166,12 @@ def choose(threads: int, only: str) -> None:
                 )
 
 
-def compare(threads: int, seeds: int, only: str) -> None:
+def compare(threads: int, seeds: int, on: str, only: str) -> None:
     """What is reached, beside the best there is: the median of seeds, and all of them."""
     presets = {"default": {}, "textbook, q_learning": TEXTBOOK, "dqn": DEEP}
     for title, text in ENVIRONMENTS.items():
+        if on not in title:
+            continue
         with ingested(text) as dataset:
             tables = read_tables(dataset)
             best = float(tables.initial @ exact.best_returns(tables))
@@ -268,13 +277,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--on", default="", help="environments whose name has this")
     parser.add_argument("--only", default="", help="settings whose name has this")
     arguments = parser.parse_args()
     print(describe_hardware(), flush=True)
     if arguments.what == "choose":
-        choose(arguments.threads, arguments.only)
+        choose(arguments.threads, arguments.on, arguments.only)
     elif arguments.what == "compare":
-        compare(arguments.threads, arguments.seeds, arguments.only)
+        compare(arguments.threads, arguments.seeds, arguments.on, arguments.only)
     elif arguments.what == "cliff":
         cliff(arguments.threads)
     else:

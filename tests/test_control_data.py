@@ -222,8 +222,13 @@ def test_bytes_that_are_no_tables_are_refused(content):
 
 def test_tables_that_lead_out_of_themselves_are_refused(tmp_path):
     tables = all_tables(read(tmp_path, LAKE))
-    for next_state in (tables.next_state + 1, tables.next_state - 1, tables.next_state[:, :2]):
-        broken = Tables(**{**vars(tables), "next_state": next_state})
+    for changed in (
+        {"next_state": tables.next_state + 1},
+        {"next_state": tables.next_state - 1},
+        {"next_state": tables.next_state[:, :2]},
+        {"limit": 10**9},
+    ):
+        broken = Tables(**{**vars(tables), **changed})
         with pytest.raises(ValueError, match="no tables of an environment"):
             Tables.from_bytes(broken.to_bytes())
 
@@ -261,6 +266,11 @@ def test_a_bad_map_is_refused_by_name(name, tmp_path):
 
 BAD_FILES = {
     "no YAML": ("id: [\n", "environment.yaml: not valid YAML"),
+    "nested": ("[" * 50_000, "environment.yaml: not valid YAML: RecursionError"),
+    "twice": (
+        "id: Taxi-v4\nid: Taxi-v4\n",
+        "environment.yaml: not valid YAML: found duplicate key",
+    ),
     "no keys": ("FrozenLake-v1\n", "environment.yaml: expected id, max_episode_steps, arguments"),
     "no id": ("max_episode_steps: 10\n", "environment.yaml: id: field required"),
     "unknown key": (LAKE + "slippery: true\n", "environment.yaml: slippery: extra inputs are not"),

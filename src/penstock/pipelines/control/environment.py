@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 from ...messages.errors import PenstockError
 from ...settings.sections import Section
 from .maps import MOST_PLACES
-from .tables import Tables
+from .tables import MOST_STEPS, Tables
 
 FILE = "environment.yaml"
 MOST_BYTES = 100_000  # of the file
@@ -38,7 +38,7 @@ class Settings(Section):
 
     id: str
     """Name of the environment in gymnasium."""
-    max_episode_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_episode_steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] | None = None
     """Steps after which an episode is cut; without it as many as gymnasium says."""
     arguments: dict[str, Value] = {}
     """What the environment is told: `is_slippery: false` say."""
@@ -110,8 +110,8 @@ def _read(file: Path) -> Settings:
         raise PenstockError(f"{file}: more than {MOST_BYTES:,} bytes; expected a few lines of YAML")
     try:
         content = YAML(typ="safe").load(file)
-    except (YAMLError, UnicodeDecodeError) as error:
-        problem = getattr(error, "problem", None) or "not UTF-8"
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or type(error).__name__
         raise PenstockError(f"{file}: not valid YAML: {problem}; mend it") from None
     try:
         return Settings.model_validate(content)

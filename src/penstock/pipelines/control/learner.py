@@ -114,7 +114,8 @@ class ActingLearner(Learner):
     def choose(self, values: torch.Tensor, chance: Chance, epsilon: float) -> torch.Tensor:
         """The best of the values, (lanes, actions), or at random in a share of the lanes."""
         actions = self.network.actions
-        best = (values - self.set_back[(chance.tie * actions).long()]).argmax(1)
+        set_back = self.set_back.index_select(0, (chance.tie * actions).long())
+        best = (values - set_back).argmax(1)
         if not epsilon:
             return best
         any_one = (chance.explore * (actions / epsilon)).long().clamp(max=actions - 1)
@@ -127,9 +128,9 @@ class ActingLearner(Learner):
         elapsed = self.elapsed + 1
         row = self.network.row(step.state, elapsed)
         over = step.ended | (elapsed >= self.network.limit)
-        sums[1] += torch.where(over, gained, 0.0).sum()
+        sums[1] += gained @ over.double()
         sums[2] += over.sum()
-        again = self.starts[(chance.start * len(self.starts)).long()]
+        again = self.starts.index_select(0, (chance.start * len(self.starts)).long())
         self.state = torch.where(over, again, step.state)
         self.elapsed = elapsed.masked_fill(over, 0)
         self.gained = gained.masked_fill(over, 0.0)

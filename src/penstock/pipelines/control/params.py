@@ -90,7 +90,7 @@ class Train(TrainParams):
     action in the same state counts as one step towards its mean."""
     discount: Annotated[float, Field(gt=0, le=1)] = 1.0
     """What a reward is worth a step later. Where time is not known, below 1."""
-    learning_rate: FromTo = (0.5, 0.003)
+    learning_rate: FromTo = (0.5, 0.001)
     """How far a value moves to what was found, at the start and at the end; for dqn the rate of
     Adam, 0.001 say."""
     epsilon: FromTo = (0.3, 0.1)

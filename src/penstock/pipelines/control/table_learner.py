@@ -23,7 +23,7 @@ class TableLearner(ActingLearner):
     network: TableActor
     first_row: torch.Tensor
     action: torch.Tensor
-    found: torch.Tensor
+    met: torch.Tensor
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class TableLearner(ActingLearner):
         for name, value in {
             "first_row": self.run * own_rows,
             "action": torch.randint(network.actions, self.run.shape),  # the next of sarsa
-            "found": torch.zeros(network.table.numel(), dtype=torch.float64),
+            "met": torch.zeros(network.table.numel(), dtype=torch.float64),
         }.items():
             self.register_buffer(name, value)
 
@@ -63,17 +63,18 @@ class TableLearner(ActingLearner):
         learns = torch.where(chance.coin < 0.5, 0, self.network.rows * (self.network.copies - 1))
         future = self.future(move, learns, chance, epsilon).masked_fill(move.final, 0.0)
         place = (row + learns) * self.network.actions + action
-        errors = move.reward + self.params.discount * future - self.values.view(-1)[place]
-        self.found.zero_().index_add_(0, place, torch.ones_like(errors))
+        found = self.values.view(-1).index_select(0, place)
+        errors = move.reward + self.params.discount * future - found
+        self.met.zero_().index_add_(0, place, torch.ones_like(errors))
         rate = between(self.params.learning_rate, done)
-        self.values.view(-1).index_add_(0, place, rate * errors / self.found[place])
+        self.values.view(-1).index_add_(0, place, rate * errors / self.met.index_select(0, place))
         sums[0] += errors.square().sum()
 
     def act(self, row: torch.Tensor, chance: Chance, epsilon: float) -> torch.Tensor:
         """What to do in some rows: the best but for a share, by both tables if there are two."""
-        wanted = self.values[row]
+        wanted = self.values.index_select(0, row)
         if self.network.copies == 2:
-            wanted = wanted + self.values[row + self.network.rows]
+            wanted = wanted + self.values.index_select(0, row + self.network.rows)
         return self.choose(wanted, chance, epsilon)
 
     def future(
@@ -91,7 +92,7 @@ class TableLearner(ActingLearner):
         if self.kind == "double_q":  # van Hasselt 2010
             best = self.values[row + learns].argmax(1, keepdim=True)
             return self.values[row + self.network.rows - learns].gather(1, best)[:, 0]
-        there = self.values[row]
+        there = self.values.index_select(0, row)
         if self.kind == "q_learning":
             return there.amax(1)
         if self.kind == "expected_sarsa":

@@ -22,6 +22,7 @@ ARRAYS = {
 }
 INITIAL = "initial"
 MOST_BYTES = 2**26  # of tables that are unpacked
+MOST_STEPS = 10_000  # of an episode
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,14 @@ class Tables:
         return tables._checked()
 
     def _checked(self) -> Self:
-        """Refuse tables that lead out of themselves."""
+        """Refuse tables that lead out of themselves, or go on for ever."""
         shape = self.reward.shape
         fits = len(shape) == 3 and all(
             getattr(self, name).shape == shape and getattr(self, name).dtype == kind
             for name, kind in ARRAYS.items()
         )
         fits = fits and self.initial.shape == shape[:1] and self.initial.dtype == np.float64
+        fits = fits and 1 <= self.limit <= MOST_STEPS
         if not fits or not ((self.next_state >= 0) & (self.next_state < len(self.reward))).all():
             raise ValueError("no tables of an environment")
         return self
@@ -121,7 +123,7 @@ def join(parts: Sequence[Tables]) -> Tables:
     offsets = np.cumsum([0, *(it.states for it in parts)])
     arrays = {name: np.concatenate([getattr(it, name) for it in parts]) for name in ARRAYS}
     arrays["next_state"] = np.concatenate(
-        [it.next_state + offset for it, offset in zip(parts, offsets[:-1], strict=True)]
+        [it.next_state + np.int32(offset) for it, offset in zip(parts, offsets, strict=False)]
     )
     arrays[INITIAL] = np.concatenate([it.initial for it in parts])
     return Tables(**arrays, limit=parts[0].limit)

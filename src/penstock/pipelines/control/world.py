@@ -57,5 +57,7 @@ class World(nn.Module):
         row = state * self.actions + action
         place = row
         if self.outcomes > 1:
-            place = row * self.outcomes + (chance[:, None] >= self.cumulative[row]).sum(1)
-        return Step(self.next_state[place], self.reward[place], self.ended[place], self.won[place])
+            beyond = chance[:, None] >= self.cumulative.index_select(0, row)
+            place = row * self.outcomes + beyond.sum(1)
+        tables = self.next_state, self.reward, self.ended, self.won
+        return Step(*(it.index_select(0, place) for it in tables))  # twice as fast as brackets
