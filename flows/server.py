@@ -28,8 +28,9 @@ def main(port: int) -> None:
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     app = create_app(final=True)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=NAMES)
-    uvicorn.run(app, host=HOST, port=port, log_level="warning")
+    # Around the app, not in it: the server's own automations ask it by another name.
+    guarded = TrustedHostMiddleware(app, allowed_hosts=NAMES)
+    uvicorn.run(guarded, host=HOST, port=port, log_level="warning")
 
 
 if __name__ == "__main__":
