@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from penstock.commands.predict import read_options, save_binaries
+from penstock.commands.predict import save_binaries
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.evaluation.exhibits import Picture
 from penstock.evaluation.inference import class_probabilities
@@ -22,6 +22,7 @@ from penstock.pipelines.pathology import predict as served
 from penstock.pipelines.pathology.evaluate import evaluate
 from penstock.pipelines.pathology.gradcam import gradcam, overlay
 from penstock.pipelines.pathology.params import Evaluate
+from penstock.tracking.champion import read_options
 from penstock.tracking.packaging import signature
 
 SIDE = 32

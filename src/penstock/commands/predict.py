@@ -2,25 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ..messages.errors import PenstockError
 from ..messages.printable import printable
 from ..project.workspace import Workspace
-from ..tracking.registry import CHAMPION, get_alias
+from ..tracking.champion import (
+    Champion,
+    champion_version,
+    load_champion,
+    read_options,
+    readable_rows,
+)
 from ..tracking.store import connect
-from ..tracking.trust import load_trusted
-
-if TYPE_CHECKING:
-    from ..pipeline import Interface
 
 KINDS = {b"\x89PNG": "png", b"GIF8": "gif"}
 DRAW = "draw"  # an option that is turned on where pictures are to be saved
@@ -46,30 +44,21 @@ def predict_files(
         PenstockError: there is no champion or no such option, or a file is missing or has no rows.
     """
     _check_files(files)
-    champion = _load_champion(workspace)
+    champion = _load(workspace)
     interface = champion.interface
     options = read_options(workspace.name, interface.options, settings)
     if pictures and DRAW in interface.options:
         options.setdefault(DRAW, True)
-    with _passing_on_errors():
-        parts = [_read_input(champion, file).assign(file=str(file)) for file in files]
+    parts = [champion.read_file(file).assign(file=str(file)) for file in files]
     inputs = pd.concat(parts, ignore_index=True)
     if inputs.empty:
         raise PenstockError(f"{files[0]}: no rows; expected at least one to predict")
-    readable = _readable(inputs)
-    asked = inputs.loc[readable, [it for it in interface.inputs if _is_given(it, champion, inputs)]]
-    answers: Any = pd.DataFrame(columns=list(interface.outputs), dtype=object)
-    if len(asked):
-        with _passing_on_errors():
-            answers = champion.model.predict(asked.reset_index(drop=True), params=options or None)
-    answers = answers.astype(object).set_axis(asked.index).reindex(inputs.index)
-    if not readable.all():
-        answers.loc[~readable, "error"] = inputs["error"]
+    answers = champion.answer(inputs, options)
     names = ("file", "model", *answers)  # a column of the input that is called so stays behind
     long = {it for it, kind in interface.inputs.items() if kind.split()[-1] in ("binary", "array")}
     told = [it for it in inputs if it not in long and it not in names]
     about = inputs[["file"]].assign(model=champion.title)
-    shown = pd.concat([about, inputs[told], answers], axis=1).astype(object)
+    shown: Any = pd.concat([about, inputs[told], answers], axis=1).astype(object)
     records: list[dict[str, Any]] = shown.where(shown.notna(), None).to_dict("records")
     return records
 
@@ -84,60 +73,20 @@ def stream_answer(workspace: Workspace, file: Path, settings: list[str]) -> Iter
         PenstockError: as `predict_files`.
     """
     _check_files([file])
-    champion = _load_champion(workspace)
-    if not hasattr(champion.served.module, "stream"):
+    champion = _load(workspace)
+    if not champion.streams:
         return None
     options = read_options(workspace.name, champion.interface.options, settings)
-    with _passing_on_errors():
-        inputs = _read_input(champion, file)
-        if len(inputs) != 1 or not _readable(inputs).all():
-            return None
-        parts: Iterator[str] | None = champion.served.module.stream(
-            champion.served.network,
-            inputs.iloc[0].to_dict(),
-            champion.served.description["dataset"],
-            {**champion.interface.options, **options},
-        )
-    return parts
+    inputs = champion.read_file(file)
+    if len(inputs) != 1 or not readable_rows(inputs).all():
+        return None
+    row: Any = inputs.iloc[0].to_dict()
+    return champion.stream(row, options)
 
 
-@dataclass(frozen=True)
-class _Champion:
-    """A registered model that was checked and loaded.
-
-    Attributes:
-        model: as MLflow loads it.
-        served: what is in it.
-        title: its name and version.
-    """
-
-    model: Any
-    served: Any
-    title: str
-
-    @property
-    def interface(self) -> "Interface":
-        """What it takes and gives."""
-        found: Interface = self.served.interface
-        return found
-
-
-def _load_champion(workspace: Workspace) -> _Champion:
+def _load(workspace: Workspace) -> Champion:
     client = connect(workspace.root)
-    version = get_alias(client, workspace.name, CHAMPION)
-    if version is None:
-        raise PenstockError(
-            f"{workspace.name}: no champion in the registry; `penstock run {workspace.name}` "
-            "trains and registers one"
-        )
-    model = load_trusted(workspace.root, client, version)
-    champion = _Champion(model, model.unwrap_python_model(), f"{workspace.name} v{version.version}")
-    if not hasattr(champion.served, "interface"):
-        raise PenstockError(
-            f"{champion.title}: registered by an earlier Penstock, whose models say less of "
-            f"themselves; `penstock run {workspace.name}` registers it again"
-        )
-    return champion
+    return load_champion(workspace.root, client, champion_version(client, workspace.name))
 
 
 def _check_files(files: list[Path]) -> None:
@@ -145,67 +94,6 @@ def _check_files(files: list[Path]) -> None:
         if not file.is_file():
             found = "a folder" if file.is_dir() else "nothing there"
             raise PenstockError(f"{file}: {found}; expected a file; check the path")
-
-
-def _read_input(champion: _Champion, file: Path) -> pd.DataFrame:
-    """Raw inputs from a file: by the model's own reader or, if it has none, its content."""
-    served = champion.served
-    if hasattr(served.module, "read_input"):
-        read: pd.DataFrame = served.module.read_input(file, served.description["dataset"])
-        return read
-    (column,) = champion.interface.inputs
-    return pd.DataFrame({column: [file.read_bytes()]})
-
-
-def _is_given(column: str, champion: _Champion, inputs: pd.DataFrame) -> bool:
-    """Whether a column is there, or must be: some may be left out."""
-    return column in inputs or not champion.interface.inputs[column].startswith("optional ")
-
-
-def _readable(inputs: pd.DataFrame) -> pd.Series:
-    """Which inputs can be given to the model: of the others `error` says what is wrong."""
-    if "error" not in inputs:
-        return pd.Series(True, inputs.index)
-    return inputs["error"].fillna("") == ""
-
-
-@contextmanager
-def _passing_on_errors() -> Iterator[None]:
-    """Pass on what a model's own code says is wrong with an input: its PenstockError is another."""
-    try:
-        yield
-    except Exception as error:
-        if type(error).__name__ != PenstockError.__name__:
-            raise
-        raise PenstockError(*str(error).split("\n")) from None
-
-
-def read_options(name: str, known: dict[str, Any], settings: list[str]) -> dict[str, Any]:
-    """Read options from `name=value` as they stand on the command line.
-
-    Raises:
-        PenstockError: no such option, or a value that is not of its type.
-    """
-    options: dict[str, Any] = {}
-    for setting in settings:
-        option, equals, text = setting.partition("=")
-        if option not in known:
-            there = f"there is: {', '.join(known)}" if known else f"{name} takes none"
-            raise PenstockError(f"-o {setting}: no such option; {there}")
-        default = known[option]
-        try:
-            value = YAML(typ="safe").load(text) if equals else None
-        except YAMLError:
-            value = None
-        if type(value) is int and type(default) is float:
-            value = float(value)
-        if type(value) is not type(default):
-            kind = type(default).__name__
-            raise PenstockError(
-                f"-o {setting}: expected {option}= and a {kind}, {json.dumps(default)} say"
-            )
-        options[option] = value
-    return options
 
 
 def save_binaries(rows: list[dict[str, Any]], folder: Path) -> None:
