@@ -208,6 +208,36 @@ def ui(port: Annotated[int, typer.Option(help="Port of MLflow.")] = 5000) -> Non
 
 
 @app.command(rich_help_panel="Service")
+def serve(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Pipelines; none named means all.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than this machine need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 8000,
+    workers: Annotated[
+        int, typer.Option(help="Processes, each with all models in its memory.", min=1)
+    ] = 1,
+) -> None:
+    """Serve champions until Ctrl-C: a page for each in the browser, an address for programs.
+
+    POST /NAME/predict answers files or JSON as `penstock predict` does; a promotion is taken up
+    while it runs. `penstock up` does the same in the background.
+    """
+    from .project.workspace import find_root
+    from .serving.server import OWN, read_token
+    from .serving.server import serve as start
+
+    root = find_root()
+    chosen = _chosen(names)
+    if sys.stdout.isatty():  # not into a log
+        token = "" if host in OWN else f"/?token={read_token(root)}"
+        typer.echo(f"http://{host}:{port}{token}")
+    start(root, chosen, host, port, workers)
+
+
+@app.command(rich_help_panel="Service")
 def down() -> None:
     """Stop what `penstock up` started: flow runs, worker, MLflow, Prefect server."""
     from .project.workspace import find_root
