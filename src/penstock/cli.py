@@ -168,8 +168,11 @@ def flow(
 def up(
     prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server.")] = 4200,
     mlflow_port: Annotated[int, typer.Option(help="Port of MLflow.")] = 5000,
+    serve_port: Annotated[int, typer.Option(help="Port of the playground.")] = 8000,
 ) -> None:
     """Start what runs pipelines by itself: Prefect server, MLflow, a worker, the deployments.
+
+    And the playground, `penstock serve`.
 
     In the background, on this machine, for this project; only what does not run yet. Servers that
     PREFECT_API_URL and MLFLOW_TRACKING_URI name are used instead.
@@ -181,10 +184,10 @@ def up(
     from .supervision.up import up as start
 
     root = find_root()
-    url = start(root, prefect_port, mlflow_port, typer.echo)
+    url = start(root, prefect_port, mlflow_port, serve_port, typer.echo)
     rows = services_of(root)
     show(_rows_table(rows))
-    pages = [row["address"] for row in rows[:2] if row["address"]]
+    pages = [row["address"] for row in rows[:3] if row["address"]]
     typer.echo(f"\nOpen         {'   '.join(pages)}")
     typer.echo(f"Log in       as {FOLDER}/login.env says; Prefect asks for user:password in one")
     typer.echo(f"Other tools  set -a; . {FOLDER}/login.env; PREFECT_API_URL={url}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from ..running.notification import forget_address
 from .daemons import ask_to_end, end, end_service, kill, remaining
 from .services import (
+    PLAYGROUND,
     SERVER,
     TRACKING,
     WORKER,
@@ -18,7 +19,7 @@ from .services import (
 
 
 def down(root: Path) -> list[str]:
-    """Stop the worker and its flow runs, then MLflow, then the server.
+    """Stop the worker and its flow runs, then the playground and MLflow, then the server.
 
     Flow runs come first, while the server is there to be told how they ended.
 
@@ -28,7 +29,7 @@ def down(root: Path) -> list[str]:
     with exclusive(root):
         services = alive(root)
         stopped = _stop_worker(services.get(WORKER), root)
-        for name in (TRACKING, SERVER):
+        for name in (PLAYGROUND, TRACKING, SERVER):
             if service := services.get(name):
                 end_service(service)
                 stopped.append(f"{name}, process {service.pid}")

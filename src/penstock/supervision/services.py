@@ -15,6 +15,7 @@ from ..messages.errors import PenstockError
 from ..project.login import FOLDER, PREFECT, private_folder, read_login
 
 SERVER, TRACKING, WORKER = "prefect", "mlflow", "worker"
+PLAYGROUND = "playground"
 MARK = "PENSTOCK_WORKER_OF"  # the project, in the environment of its worker and all below that
 OWN_HOSTS = ("127.0.0.1", "localhost")
 ENGINE = "prefect.engine"  # the program of a flow run, as prefect.yaml has it
@@ -25,7 +26,7 @@ class Service:
     """A process that `up` started.
 
     Attributes:
-        name: `prefect`, `mlflow` or `worker`.
+        name: `prefect`, `mlflow`, `worker` or `playground`.
         pid: its process.
         created: when that started, since process ids come round again.
         address: where it answers; for the worker, the API that it works for.

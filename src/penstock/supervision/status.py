@@ -8,7 +8,7 @@ from ..messages.errors import PenstockError
 from ..settings.file import PARAMS_FILE, list_pipelines
 from .pool import POOL, is_online
 from .prefect_api import PrefectApi, api_url
-from .services import SERVER, TRACKING, WORKER, load
+from .services import PLAYGROUND, SERVER, TRACKING, WORKER, load
 from .up import foreign_tracking
 
 LAST = 10  # how many of the runs that have ended
@@ -31,7 +31,7 @@ def status(root: Path) -> dict[str, Any]:
 
 
 def services_of(root: Path) -> list[dict[str, Any]]:
-    """A row for server, MLflow and worker: state, address, log; `elsewhere` is not ours."""
+    """A row for each service: state, address, log; `elsewhere` is not ours."""
     return _services(root, *_server(root))
 
 
@@ -45,13 +45,13 @@ def _server(root: Path) -> tuple[str | None, PrefectApi | None]:
 def _services(root: Path, url: str | None, api: PrefectApi | None) -> list[dict[str, Any]]:
     known = load(root)
     rows = []
-    for name in (SERVER, TRACKING, WORKER):
+    for name in (SERVER, TRACKING, PLAYGROUND, WORKER):
         service = known.get(name)
         running = service is not None and service.process() is not None
         address, log = (service.address, service.log) if service and running else ("", "")
         state = "running" if running else "not running"
         rows.append({"service": name, "state": state, "address": address, "log": log})
-    server, tracking, worker = rows
+    server, tracking, _, worker = rows
     if url and server["address"] != url.removesuffix("/api"):
         server |= {"state": "elsewhere", "address": url, "log": ""}
     if url and api is None:

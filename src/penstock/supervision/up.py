@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from .pool import HEARTBEAT, is_online, prepare, worker_name
 from .prefect_api import PrefectApi
 from .services import (
     MARK,
+    PLAYGROUND,
     SERVER,
     TRACKING,
     WORKER,
@@ -32,8 +34,8 @@ POLL_FOR_WORK = 3  # seconds; Prefect's 10 are most of the time from "run it" to
 Tell = Callable[[str], None]
 
 
-def up(root: Path, prefect_port: int, mlflow_port: int, tell: Tell) -> str:
-    """Start the Prefect server, MLflow's pages and a worker; apply prefect.yaml.
+def up(root: Path, prefect_port: int, mlflow_port: int, serve_port: int, tell: Tell) -> str:
+    """Start the Prefect server, MLflow's pages, the playground and a worker; apply prefect.yaml.
 
     What runs is left as it is. Where PREFECT_API_URL or MLFLOW_TRACKING_URI name a server, that
     one is used and none is started.
@@ -56,10 +58,15 @@ def up(root: Path, prefect_port: int, mlflow_port: int, tell: Tell) -> str:
         watching = bool(foreign_tracking()) or TRACKING in services
         if not watching:
             check_port(mlflow_port, "MLflow", "--mlflow-port")
+        if PLAYGROUND not in services:
+            check_port(serve_port, "playground", "--serve-port")
         if not named and not server:
             server = services[SERVER] = _start_server(root, prefect_port, tell)
         if not watching:
             services[TRACKING] = _start_tracking(root, mlflow_port, tell)
+        if PLAYGROUND not in services:
+            pages = services.get(TRACKING)
+            services[PLAYGROUND] = _start_playground(root, serve_port, pages, tell)
         api = PrefectApi.of(root, f"{server.address}/api" if server else str(named))
         if server:
             wait_until(api.healthy, server, root)
@@ -67,8 +74,9 @@ def up(root: Path, prefect_port: int, mlflow_port: int, tell: Tell) -> str:
         worker = services[WORKER] = _start_worker(root, api, services.get(WORKER), tell)
         tell("deployments: applying prefect.yaml")
         tell(f"deployments: {', '.join(apply_deployments(root, api.url))}")
-        if page := services.get(TRACKING):
-            wait_until(lambda: answers(f"{page.address}/health"), page, root)
+        for name in (TRACKING, PLAYGROUND):
+            if page := services.get(name):
+                wait_until(partial(answers, f"{page.address}/health"), page, root)
         wait_until(lambda: is_online(api, since=worker.created), worker, root)
     return api.url
 
@@ -136,6 +144,14 @@ def _start_tracking(root: Path, port: int, tell: Tell) -> Service:
     tell(f"MLflow: starting at {address}, log {FOLDER}/logs/{TRACKING}.log")
     command = [sys.executable, "-m", "penstock", "ui", "--port", str(port)]
     return start(TRACKING, command, root, {**os.environ}, address)
+
+
+def _start_playground(root: Path, port: int, tracking: Service | None, tell: Tell) -> Service:
+    address = f"http://127.0.0.1:{port}"
+    tell(f"playground: starting at {address}, log {FOLDER}/logs/{PLAYGROUND}.log")
+    command = [sys.executable, "-m", "penstock", "serve", "--port", str(port)]
+    links = {"PENSTOCK_MLFLOW": tracking.address} if tracking else {}
+    return start(PLAYGROUND, command, root, {**os.environ, **links}, address)
 
 
 def _start_worker(root: Path, api: PrefectApi, there: Service | None, tell: Tell) -> Service:

@@ -29,7 +29,8 @@ def read_invocation(content: Any, champion: Champion) -> tuple[Rows, dict[str, A
     forms = [it for it in FORMS if isinstance(content, dict) and it in content]
     if len(forms) != 1:
         raise PenstockError(f"expected a JSON object with one of {', '.join(FORMS)}")
-    options = content.get("params") or {}
+    options = content.get("params")
+    options = {} if options is None else options
     if not isinstance(options, dict):
         raise PenstockError("params: expected an object")
     rows = _read_rows(content[forms[0]], split=forms[0] == "dataframe_split")
@@ -96,9 +97,11 @@ def as_frame(rows: Rows, champion: Champion) -> pd.DataFrame:
     """
     frame = pd.DataFrame(rows, columns=list(rows[0]))
     schema = champion.model.metadata.get_input_schema()
-    others = Schema([it for it in schema.inputs if it.type != DataType.binary])
+    others = [it for it in schema.inputs if it.type != DataType.binary]
+    if not others:
+        return frame
     try:
-        typed: pd.DataFrame = cast_df_types_according_to_schema(frame, others)
+        typed: pd.DataFrame = cast_df_types_according_to_schema(frame, Schema(others))
     except MlflowException as error:
         raise PenstockError(str(error.message)) from None
     return typed
