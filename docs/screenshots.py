@@ -1,4 +1,6 @@
-"""Makes docs/prefect.png and docs/mlflow.png: a run's page in Prefect, runs compared in MLflow.
+"""Makes docs/prefect.png, docs/mlflow.png and docs/playground.png.
+
+A run's page in Prefect, runs compared in MLflow, a digit that is recognised.
 
     python docs/screenshots.py      # some four minutes; needs Chromium and ChromeDriver
 
@@ -42,8 +44,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "project"
         copy_project(root)
-        prefect, mlflow = free_port(), free_port()
-        penstock(root, "up", "--prefect-port", str(prefect), "--mlflow-port", str(mlflow))
+        prefect, mlflow, playground = free_port(), free_port(), free_port()
+        ports = {"prefect": prefect, "mlflow": mlflow, "serve": playground}
+        options = (part for it, at in ports.items() for part in (f"--{it}-port", str(at)))
+        penstock(root, "up", *options)
         try:
             login = read_login(root)[PREFECT]
             api = PrefectApi.of(root, f"http://127.0.0.1:{prefect}/api")
@@ -55,6 +59,8 @@ def main() -> None:
                 browser.picture(page, "prefect.png")
                 page = f"http://127.0.0.1:{mlflow}/{comparison(root)}"
                 browser.picture(page, "mlflow.png")
+                page = f"http://127.0.0.1:{playground}/play/mnist"
+                browser.picture(page, "playground.png", click="example")
         finally:
             penstock(root, "down")
 
@@ -136,10 +142,14 @@ class Browser:
         script = "localStorage.setItem('prefect-password', btoa(arguments[0]))"
         self._ask("execute/sync", script=script, args=[login])
 
-    def picture(self, address: str, name: str) -> None:
+    def picture(self, address: str, name: str, click: str = "") -> None:
         """Draw a page, once it has had the time to ask its server for all it shows."""
         self._ask("url", url=address)
         time.sleep(LOADING)
+        if click:
+            script = "document.getElementById(arguments[0]).click()"
+            self._ask("execute/sync", script=script, args=[click])
+            time.sleep(LOADING)
         content = requests.get(f"{self._session}/screenshot", timeout=60).json()["value"]
         file = ROOT / "docs" / name
         file.write_bytes(base64.b64decode(content))

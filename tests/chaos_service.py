@@ -147,6 +147,7 @@ def main() -> None:
         only_on_demand(project.root / "prefect.yaml")
         port = free_port()
         ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]
+        ports += ["--serve-port", str(free_port())]
         prefect = Prefect(project, port)
         try:
             up = partial(project.run, "penstock", "up", *ports)

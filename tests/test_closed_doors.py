@@ -38,6 +38,7 @@ def doors(fresh):
     webhook = Webhook()
     ports = {"prefect": free_port(), "mlflow": free_port()}
     options = ["--prefect-port", str(ports["prefect"]), "--mlflow-port", str(ports["mlflow"])]
+    options += ["--serve-port", str(free_port())]
     env = {"PENSTOCK_WEBHOOK": webhook.address, "PREFECT_WORKER_HEARTBEAT_SECONDS": "2"}
     fresh.run("penstock", "up", *options, cold=True, **env)
     prefect = Prefect(fresh, ports["prefect"])

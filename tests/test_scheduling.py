@@ -40,6 +40,7 @@ def prefect(project, webhook):
     worker.write_text(f"import os\n\nos.environ |= {project.warm}\n{worker.read_text()}")
     port = free_port()
     ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]
+    ports += ["--serve-port", str(free_port())]
     env = {
         "PENSTOCK_WEBHOOK": webhook.address,
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",  # a new schedule waits up to 60

@@ -60,14 +60,17 @@ def test_where_nothing_runs_everything_says_so(fresh):
     assert "`penstock up`" in refused.stderr
 
 
-@pytest.mark.parametrize("option", ["--prefect-port", "--mlflow-port"])
+PORTS = ("--prefect-port", "--mlflow-port", "--serve-port")
+
+
+@pytest.mark.parametrize("option", PORTS)
 def test_a_taken_port_is_explained_and_nothing_is_started(fresh, option):
-    other = ({"--prefect-port", "--mlflow-port"} - {option}).pop()
+    others = [part for it in PORTS if it != option for part in (it, str(free_port()))]
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        refused = fresh.run("penstock", "up", option, port, other, str(free_port()), check=False)
+        refused = fresh.run("penstock", "up", option, port, *others, check=False)
     assert refused.returncode == 1
     assert f"port {port}" in refused.stderr
     assert option in refused.stderr
@@ -99,6 +102,7 @@ def test_down_leaves_a_process_that_only_has_the_id_of_a_service(fresh):
 @pytest.mark.pipeline
 def test_an_interrupted_up_leaves_nothing(fresh):
     ports = ["--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]
+    ports += ["--serve-port", str(free_port())]
     process = subprocess.Popen(
         [sys.executable, "-m", "penstock", "up", *ports],
         cwd=fresh.root,
@@ -123,6 +127,7 @@ def up(fresh):
     content["deployments"] = [one]
     yaml.dump(content, fresh.root / "prefect.yaml")
     ports = ["--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]
+    ports += ["--serve-port", str(free_port())]
     # As from a flow or a stage: what it starts outlives it all the same.
     parent = {"PENSTOCK_PARENT": str(os.getpid())}
     yield lambda: fresh.run("penstock", "up", *ports, cold=True, **parent).stdout
@@ -142,10 +147,11 @@ def test_from_up_to_down(fresh, up):
     """One test, since each start of the servers takes ten seconds and more."""
     shown = up()
     rows = {row["service"]: row for row in asked(fresh)["services"]}
-    assert [row["state"] for row in rows.values()] == ["running", "running", "online"]
+    assert [row["state"] for row in rows.values()] == ["running"] * 3 + ["online"]
     api = f"{rows['prefect']['address']}/api"
     assert f"PREFECT_API_URL={api}" in shown
-    assert requests.get(f"{rows['mlflow']['address']}/health", timeout=10).ok
+    for name in ("mlflow", "playground"):
+        assert requests.get(f"{rows[name]['address']}/health", timeout=10).ok
     queue = PrefectApi.of(fresh.root, api).ask("GET", "work_pools/penstock/queues/training")
     assert queue["concurrency_limit"] == 1
     (deployment,) = asked(fresh)["deployments"]
@@ -156,7 +162,7 @@ def test_from_up_to_down(fresh, up):
     bystander = subprocess.Popen(["sleep", "3600"], cwd=fresh.root)
     said = fresh.run("penstock", "down").stdout
     assert [line.split(",")[0] for line in said.splitlines()] == [
-        f"stopped: {name}" for name in ("worker", "mlflow", "prefect")
+        f"stopped: {name}" for name in ("worker", "playground", "mlflow", "prefect")
     ]
     assert fresh.gone()
     assert bystander.poll() is None
@@ -191,7 +197,8 @@ def _check_killed_worker(project, up):
     os.kill(before["worker"], signal.SIGKILL)
     wait_for(lambda: "worker" not in pids(project))
     states = {row["service"]: row["state"] for row in asked(project)["services"]}
-    assert states == {"prefect": "running", "mlflow": "running", "worker": "not running"}
+    running = dict.fromkeys(("prefect", "mlflow", "playground"), "running")
+    assert states == {**running, "worker": "not running"}
     up()
     after = pids(project)
     assert after.pop("worker") != before.pop("worker")
