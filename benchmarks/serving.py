@@ -95,13 +95,13 @@ def promote(root: Path, name: str, requests: int) -> None:
     )
     accept_version(Workspace.open(name, root), int(other.version))
 
-    def halfway() -> None:
+    def change() -> None:
         client.set_registered_model_alias(name, CHAMPION, other.version)
 
     with serving(root, ["penstock", "serve", name], f"/{name}") as port:
         path = f"/{name}/predict"
         taken, statuses, versions = asyncio.run(
-            load(port, path, body, 16, requests=requests, halfway=halfway)
+            load(port, path, body, 16, requests=requests, change=change)
         )
     switches = sum(a != b for a, b in pairwise(versions))
     print(f"{name}: {len(taken):,} requests, {dict(statuses)}, {dict(Counter(versions))}")
@@ -137,7 +137,7 @@ def serving(root: Path, command: list[str], health: str) -> Iterator[int]:
         process.wait()
 
 
-async def load(port, path, body, clients, seconds=1e9, requests=1e9, halfway=None):
+async def load(port, path, body, clients, seconds=1e9, requests=1e9, change=None):
     """Ask from some connections at once; seconds of each answer, statuses, versions in order."""
     taken: list[float] = []
     statuses: Counter[int] = Counter()
@@ -154,8 +154,8 @@ async def load(port, path, body, clients, seconds=1e9, requests=1e9, halfway=Non
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while time.perf_counter() < end and sent < requests:
             sent += 1
-            if halfway and sent == requests // 2:
-                await asyncio.to_thread(halfway)
+            if change and sent == requests // 4:
+                await asyncio.to_thread(change)
             begun = time.perf_counter()
             writer.write(head + body)
             answer = await reader.readuntil(b"\r\n\r\n")
