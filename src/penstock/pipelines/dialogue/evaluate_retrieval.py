@@ -12,7 +12,6 @@ from .corpus import Corpus, draw_candidates, read_corpus
 from .finding import Finder
 from .normal import same_words
 from .params import Evaluate, Params
-from .predict import finder_of
 from .ranking import judge, score_bm25
 from .replies import describe_replies
 from .retrieval import Retrieval, measure_matches
@@ -33,10 +32,11 @@ def evaluate_retrieval(network: Retrieval, dataset: Dataset, params: Params) -> 
     judged = _judge_all(network, corpus)
     ours = judged["this model"]
     scores = pd.concat(
-        [examples[["id", "group", "sha256"]], ours[["hit_of_10", "hit_of_100"]]], axis=1
+        [examples[["id", "group", "sha256", "characters"]], ours[["hit_of_10", "hit_of_100"]]],
+        axis=1,
     )
     metrics = _measure(judged, groups, params.evaluate.resamples)
-    finder = finder_of(network)
+    finder = Finder(network)
     told, confidence, replies = _reply(finder, corpus, params.evaluate)
     trained = {same_words(network.memory.texts[it]) for it in network.memory.replies.tolist()}
     described = describe_replies(replies, params.evaluate.generic, trained)
@@ -138,7 +138,7 @@ def _reply(
     """Reply to contexts at even distances: a table of some, confidence by row, the replies."""
     count = min(settings.generated, len(corpus.replies))
     rows = np.linspace(0, len(corpus.replies) - 1, count).astype(int)
-    answers = [finder.answer(corpus.context(row)) for row in rows]
+    answers = [finder.answer(corpus.context(row), {"why": False}) for row in rows]
     order = np.linspace(0, count - 1, min(settings.shown, count)).astype(int)
     table = pd.DataFrame(
         [

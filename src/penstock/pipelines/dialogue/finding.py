@@ -8,6 +8,7 @@ millions of replies on.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +19,9 @@ from .corpus import list_corpus
 from .normal import same_words
 from .retrieval import Retrieval, gather_turns
 
+if TYPE_CHECKING:
+    from .writers import Writer
+
 TURN = 5  # nearest training contexts that are shown
 WEIGHTS = (1.0, 0.5, 0.25)  # of turns, the latest first, where contexts are compared
 
@@ -25,7 +29,7 @@ WEIGHTS = (1.0, 0.5, 0.25)  # of turns, the latest first, where contexts are com
 class Nearest:
     """Training contexts, to find those that are nearest to another by TF-IDF of their turns."""
 
-    def __init__(self, network: "Retrieval") -> None:
+    def __init__(self, network: "Retrieval | Writer") -> None:
         """Weigh the words of all training contexts."""
         memory, self.terms = network.memory, network.terms
         self.texts = memory.texts
@@ -97,7 +101,7 @@ class Finder:
             texts, np.array(list(kept), object), vectors, self.network.terms.tfidf(texts)
         )
 
-    def answer(self, context: Sequence[str], why: bool = False) -> Answer:
+    def answer(self, context: Sequence[str], options: dict[str, Any]) -> Answer:
         """Give the likeliest reply that was not said before in this context."""
         turns = read_context(context, self.network.turns)
         if reason := refuse(turns, self.blocked):
@@ -111,7 +115,7 @@ class Finder:
             return Answer(refusal="there is no reply that is not blocked")
         best = int(likely.argmax())
         confidence = float(likely[best] / likely.sum())
-        near = self.nearest.find(turns) if why else ([], [])
+        near = self.nearest.find(turns) if options["why"] else ([], [])
         if confidence < self.least:
             return Answer("", confidence, "the model is not sure enough of any reply", *near)
         return Answer(replies.texts[best], confidence, "", *near)

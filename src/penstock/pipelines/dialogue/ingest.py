@@ -10,7 +10,7 @@ import pandas as pd
 from ...datasets.dataset import DatasetWriter
 from ...datasets.splits import hash_splits
 from ...kinds.tables.raw_files import list_files
-from ...kinds.text.tokens import Tokens, learn_byte_pairs
+from ...kinds.text.tokens import BOUNDARY, Tokens, learn_byte_pairs
 from ...messages.errors import PenstockError
 from .dialogues import Dialogue, is_read, read_dialogues
 from .near_duplicates import group_dialogues
@@ -124,11 +124,15 @@ def _list_turns(taken: list[Dialogue], splits: np.ndarray) -> pd.DataFrame:
 
 
 def _encode(turns: pd.DataFrame, tokens: Tokens, writer: DatasetWriter) -> pd.DataFrame:
-    """Write the tokens of all turns; answer the turns with where theirs start and stop."""
+    """Write the tokens of all turns, each with an end; answer with where theirs start and stop.
+
+    So a reply with the turns before it is one stretch of the stream.
+    """
     starts, stops = [], []
     dtype = np.uint16 if len(tokens) <= 2**16 else np.int32
     for text in turns["text"]:
-        start, stop = writer.array("tokens", tokens.encode(normalise(text)).astype(dtype))
+        turn = [*tokens.encode(normalise(text)), BOUNDARY]
+        start, stop = writer.array("tokens", np.array(turn, dtype))
         starts.append(start)
         stops.append(stop)
     return turns.assign(start=np.array(starts, np.int64), stop=np.array(stops, np.int64))

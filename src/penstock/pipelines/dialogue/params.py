@@ -1,6 +1,6 @@
 """What a user may change about the dialogue pipeline."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -194,9 +194,20 @@ class Register(RegisterParams):
 class Params(PipelineParams):
     """The section `dialogue`."""
 
+    many_files: ClassVar[bool] = True
+
     data: Data
     expectations: Expectations
     model: Annotated[Retrieval | Seq2Seq | Transformer, Field(discriminator="kind")]
     train: Train
     evaluate: Evaluate
     register: Register = Field(...)
+
+    @model_validator(mode="after")
+    def _is_trained_as_its_kind_asks(self) -> "Params":
+        if self.train.optimizer == "adagrad" and self.model.kind != "retrieval":
+            raise ValueError(
+                f"train.optimizer: adagrad goes with model.kind: retrieval; for {self.model.kind} "
+                "set optimizer: adamw and learning_rate: 0.003"
+            )
+        return self

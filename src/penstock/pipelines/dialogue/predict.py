@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...kinds.text.tokens import read_tokens
 from ...pipeline import Interface, Mean, Score
 from .answer import Answer
+from .answering import answerer
 from .corpus import draw_candidates, list_corpus
-from .finding import Finder
+from .decoding import Decoding
 from .network import Network
 from .normal import normalise, same_words
 from .ranking import judge
-from .retrieval import measure_matches
+from .retrieval import Retrieval, measure_matches
+from .stretches import build_stretches, score_stretches
+from .writers import Writer
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
@@ -26,15 +30,37 @@ OUTPUTS = {
     "nearest": "strings",
     "similarity": "array",
     "scores": "array",
+    "nats": "double",
     "error": "string",
 }
+WHY = {"why": False}
+
+
+def nats_per_character(scores: pd.DataFrame, weights: np.ndarray) -> float:
+    """Nats of replies, over all of their characters; NaN if one has no score."""
+    nats, characters = (scores[name].to_numpy(float) for name in ("nats", "characters"))
+    return float(weights @ nats / (weights @ characters))
 
 
 def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
-    """A context is replied to; among candidates, if there are some, each gets a score."""
-    recall = Score("test/recall_at_1_of_10", Mean("hit_of_10"), unit="group")
-    inputs = {"context": "strings", "candidates": "optional strings"}
-    return Interface(inputs, OUTPUTS, recall, {"why": False})
+    """A context is replied to; what finds replies scores candidates, what writes them a reply."""
+    if model["kind"] == "retrieval":
+        recall = Score("test/recall_at_1_of_10", Mean("hit_of_10"), unit="group")
+        inputs = {"context": "strings", "candidates": "optional strings"}
+        outputs = {name: it for name, it in OUTPUTS.items() if name != "nats"}
+        return Interface(inputs, outputs, recall, WHY)
+    cost = Score(
+        "test/nats_per_character",
+        nats_per_character,
+        unit="group",
+        span=2.0,
+        higher_is_better=False,
+    )
+    usual = Decoding()
+    options = {"decoding": usual.kind, **{k: v for k, v in usual.__dict__.items() if k != "kind"}}
+    outputs = {name: it for name, it in OUTPUTS.items() if name != "scores"}
+    inputs = {"context": "strings", "reply": "optional string"}
+    return Interface(inputs, outputs, cost, {**WHY, **options})
 
 
 def predict(
@@ -42,34 +68,35 @@ def predict(
 ) -> pd.DataFrame:
     """Reply to contexts, a row each.
 
-    A context is its turns, the earliest first. Where a row has `candidates`, they get `scores`, and
-    the best of them is the reply. Option `why`: the nearest training contexts, with their replies.
+    A context is its turns, the earliest first. Where replies are found, a row with `candidates`
+    gets their `scores`, and the best of them as reply. Where they are written, a row with a `reply`
+    gets the `nats` that it takes, and no other. Option `why`: the nearest training contexts, with
+    their replies; where replies are written, the options of `Decoding`.
+
+    Raises:
+        PenstockError: an option is out of range.
     """
     asked = inputs.reset_index(drop=True)
     contexts = [_read_list(it) for it in asked["context"]]
-    candidates = [_read_list(it) for it in asked.get("candidates", pd.Series([None] * len(asked)))]
+    given = "candidates" if isinstance(network, Retrieval) else "reply"
+    offered = [_read_list(it) for it in asked.get(given, [None] * len(asked))]
     answers: list[dict[str, Any]] = [{} for _ in contexts]
-    offered = [row for row, it in enumerate(candidates) if it]
-    for row, scores in zip(
-        offered, _score_rows(network, contexts, candidates, offered), strict=True
-    ):
-        best = int(scores.argmax())
-        likely = np.exp(scores - scores.max())
-        found = Answer(candidates[row][best], float(likely[best] / likely.sum()))
-        answers[row] = {**_told(found), "scores": scores.tolist()}
-    finder = finder_of(network)
+    rows = [row for row, it in enumerate(offered) if it]
+    if rows:
+        said = [contexts[it] for it in rows]
+        scored = (
+            _choose(network, said, [offered[it] for it in rows])
+            if isinstance(network, Retrieval)
+            else _cost(network, said, [offered[it][0] for it in rows], info)
+        )
+        for row, it in zip(rows, scored, strict=True):
+            answers[row] = it
+    by = answerer(network, info)
     for row, context in enumerate(contexts):
-        if not candidates[row]:
-            answers[row] = _told(finder.answer(context, options["why"]))
-    return pd.DataFrame(answers, columns=list(OUTPUTS)).assign(error="")
-
-
-def finder_of(network: Network) -> Finder:
-    """What finds replies, kept with the network: the first answer embeds all there are."""
-    if not hasattr(network, "finder"):
-        network.finder = Finder(network)  # type: ignore[assignment]
-    found: Finder = network.finder  # type: ignore[assignment]
-    return found
+        if not offered[row]:
+            answers[row] = _told(by.answer(context, options))
+    columns = interface(info, {"kind": "retrieval" if given == "candidates" else ""}).outputs
+    return pd.DataFrame(answers, columns=list(columns)).assign(error="")
 
 
 def _told(answer: Answer) -> dict[str, Any]:
@@ -86,20 +113,30 @@ def _read_list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _score_rows(
-    network: Network,
-    contexts: Sequence[list[str]],
-    candidates: Sequence[list[str]],
-    rows: Sequence[int],
-) -> list[np.ndarray]:
-    """Scores of the candidates of some rows, of which any may have any number."""
-    if not rows:
-        return []
-    most = max(len(candidates[it]) for it in rows)
-    filled = [[*candidates[it], *[candidates[it][0]] * (most - len(candidates[it]))] for it in rows]
-    corpus, offered = list_corpus([contexts[it] for it in rows], filled, network.turns)
-    scores = measure_matches(network, corpus, offered) @ network.mixture.double().cpu().numpy()
-    return [it[: len(candidates[row])] for row, it in zip(rows, scores, strict=True)]
+def _choose(
+    network: Retrieval, contexts: Sequence[list[str]], candidates: Sequence[list[str]]
+) -> list[dict[str, Any]]:
+    """Score the candidates of each context, of which it may have any number."""
+    most = max(map(len, candidates))
+    filled = [[*it, *[it[0]] * (most - len(it))] for it in candidates]
+    corpus, offered = list_corpus(contexts, filled, network.turns)
+    matches = measure_matches(network, corpus, offered)
+    answers = []
+    for row, scores in enumerate(matches @ network.mixture.double().cpu().numpy()):
+        scores = scores[: len(candidates[row])]
+        best = int(scores.argmax())
+        likely = np.exp(scores - scores.max())
+        reply = Answer(candidates[row][best], float(likely[best] / likely.sum()))
+        answers.append({**_told(reply), "scores": scores.tolist()})
+    return answers
+
+
+def _cost(
+    network: Writer, contexts: Sequence[list[str]], replies: Sequence[str], info: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """What given replies take, in nats."""
+    source = build_stretches(read_tokens(info["tokens"]), contexts, replies, network)
+    return [{"nats": float(it)} for it in score_stretches(network, source)]
 
 
 def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
@@ -116,13 +153,14 @@ def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
 
 
 def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
-    """Mark answers: whether the best of 10 and of all candidates says what was said."""
+    """Mark answers: whether the best of 10 and of all candidates is right; or what replies take."""
+    about = exam[["id", "group", "sha256", "characters"]].reset_index(drop=True)
+    if "scores" not in predictions:
+        return about.assign(nats=predictions["nats"].to_numpy(np.float64))
     scores = np.array(predictions["scores"].tolist(), np.float64)
     said = [[same_words(normalise(it)) for it in row] for row in exam["candidates"]]
     right = np.array([[it == row[0] for it in row] for row in said])
-    judged = judge(scores, right)[["hit_of_10", "hit_of_100"]]
-    about = exam[["id", "group", "sha256"]].reset_index(drop=True)
-    return pd.concat([about, judged], axis=1)
+    return about.join(judge(scores, right)[["hit_of_10", "hit_of_100"]])
 
 
 def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:

@@ -10,7 +10,11 @@ from ...learning.sources import Source, Whole
 from .corpus import read_corpus
 from .network import Network, network
 from .pairs import Pairs
+from .params import Retrieval as Finding
+from .retrieval import Retrieval
 from .retrieval_learner import RetrievalLearner
+from .stretches import read_stretches
+from .writing_learner import WritingLearner
 
 if TYPE_CHECKING:
     from .params import Params
@@ -20,14 +24,21 @@ def learner(network: Network, params: "Params", dataset: Dataset) -> Learner:
     """Wrap the network, which takes over what it keeps of the training split first."""
     turns = params.model.turns
     network.measure(read_corpus(dataset, params.train.splits, turns))
-    return RetrievalLearner(network, params.train, read_corpus(dataset, ("validation",), turns))
+    if isinstance(network, Retrieval):
+        validated = read_corpus(dataset, ("validation",), turns)
+        return RetrievalLearner(network, params.train, validated)
+    return WritingLearner(network, params.train)
 
 
 def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Source:
-    """Contexts and replies to learn from; to validate on, one batch that stands for all."""
+    """Contexts and replies; to find replies, validation is one batch that stands for all."""
+    model = params.model
+    if not isinstance(model, Finding):
+        return read_stretches(dataset, splits, model.turns, model.context, model.reply)
     if splits != params.train.splits:
         return Whole({"all": np.zeros(1)})
-    corpus = read_corpus(dataset, splits, params.model.turns)
-    measured = network(params.model, dataset.info)
+    corpus = read_corpus(dataset, splits, model.turns)
+    measured = network(model, dataset.info)
+    assert isinstance(measured, Retrieval)
     measured.measure(corpus)
     return Pairs(corpus, measured.weigh_features(corpus.texts))
