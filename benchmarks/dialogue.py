@@ -2,7 +2,7 @@
 
     python benchmarks/dialogue.py choose --source ../shared/data/dialog/pairs.tsv
     python benchmarks/dialogue.py compare --source ../shared/data/dialog/pairs.tsv
-    python benchmarks/dialogue.py compare --source ../shared/data/dialog/pairs.tsv --only transformer
+    python benchmarks/dialogue.py compare --source ... --only transformer
     python benchmarks/dialogue.py latency --source ../shared/data/dialog/pairs.tsv
 
 `choose` looks at the validation split only. `compare` asks the test split once for each kind of
@@ -79,7 +79,7 @@ LANGUAGE_EPOCHS = 8
 ASKED = 300  # contexts that are timed
 
 
-def make(settings: Settings) -> Any:
+def make(settings: Settings, epochs: int | None = None) -> Any:
     """The pipeline's parameters with some of them changed, on one thread."""
     default = default_params("dialogue").model_dump(mode="json")
     kinds = {
@@ -92,6 +92,8 @@ def make(settings: Settings) -> Any:
         "model": kinds[model["kind"]](**model).model_dump(mode="json"),
         "train": {**default["train"], "min_steps": 0, "threads": 1, **settings.get("train", {})},
     }
+    if epochs is not None:
+        changed["train"]["max_epochs"] = epochs
     return parse_section("dialogue", {**default, **changed}, Path("params.yaml"))
 
 
@@ -122,11 +124,11 @@ def _fit(learner: Any, sources: list[Any], settings: Any, started: float) -> dic
     return {**done.history[-1], "epochs": done.epochs, "seconds": time.process_time() - started}
 
 
-def choose(dataset: Dataset, only: str) -> None:
+def choose(dataset: Dataset, only: str, epochs: int | None) -> None:
     """Validation loss and recall by settings of retrieval."""
     for name, settings in CANDIDATES.items():
         if only in ("", name):
-            _, found = train(dataset, make(settings))
+            _, found = train(dataset, make(settings, epochs))
             print(
                 f"{name:22} validation loss {found['val/loss']:.4f}, recall of 100 "
                 f"{found['val/recall']:.4f}; training {found['train/loss']:.4f}; "
@@ -135,12 +137,12 @@ def choose(dataset: Dataset, only: str) -> None:
             )
 
 
-def compare(dataset: Dataset, only: str) -> None:
+def compare(dataset: Dataset, only: str, epochs: int | None) -> None:
     """What each kind of model reaches on the test split, and the text pipeline's model."""
     for name, settings in KINDS.items():
         if only not in ("", name):
             continue
-        params = make(settings)
+        params = make(settings, epochs)
         network, found = train(dataset, params)
         network.eval()
         evaluation = pipeline.load("dialogue", "evaluate").evaluate(network, dataset, params)
@@ -156,7 +158,7 @@ def compare(dataset: Dataset, only: str) -> None:
             if hasattr(exhibit, "rows"):
                 print(f"  {exhibit.title}\n{_as_text(exhibit.rows)}", flush=True)
     if only in ("", "text"):
-        compare_text(dataset)
+        compare_text(dataset, epochs or LANGUAGE_EPOCHS)
 
 
 def _as_text(rows: pd.DataFrame) -> str:
@@ -164,10 +166,10 @@ def _as_text(rows: pd.DataFrame) -> str:
     return rows.assign(**texts).to_string(index=False)
 
 
-def compare_text(dataset: Dataset) -> None:
+def compare_text(dataset: Dataset, epochs: int) -> None:
     """The text pipeline's language model: on the same tokens, and the same replies."""
     settings = default_params("text").train.model_copy(
-        update={"max_epochs": LANGUAGE_EPOCHS, "min_steps": 0, "threads": 1}
+        update={"max_epochs": epochs, "min_steps": 0, "threads": 1}
     )
     model = language_settings.LSTM(**LANGUAGE)
     seed(settings)
@@ -207,14 +209,13 @@ def _dialogues(dataset: Dataset, split: str) -> list[tuple[int, int]]:
     return list(zip(map(int, ends.index), map(int, ends), strict=True))
 
 
-def latency(dataset: Dataset, only: str) -> None:
+def latency(dataset: Dataset, only: str, epochs: int | None) -> None:
     """Milliseconds that an answer takes, one at a time, on one thread; /why included."""
     torch.set_num_threads(1)
     for name, settings in KINDS.items():
         if only not in ("", name):
             continue
-        short = {**settings, "train": {**settings.get("train", {}), "max_epochs": 1}}
-        params = make(short)
+        params = make(settings, epochs or 1)
         network, _ = train(dataset, params)
         by = answerer(network.eval(), dataset.info)
         options = interface(dataset.info, {"kind": params.model.kind}).options | {"why": True}
@@ -239,11 +240,12 @@ def main() -> None:
     parser.add_argument("what", choices=["choose", "compare", "latency"])
     parser.add_argument("--source", type=Path, required=True, help="dialogues, or pairs")
     parser.add_argument("--only", default="", help="the settings of this name")
+    parser.add_argument("--epochs", type=int, help="of training, in place of those that are set")
     arguments = parser.parse_args()
     print(describe_hardware(), flush=True)
     with ingested(arguments.source, make({})) as dataset:
         {"choose": choose, "compare": compare, "latency": latency}[arguments.what](
-            dataset, arguments.only
+            dataset, arguments.only, arguments.epochs
         )
 
 

@@ -123,15 +123,14 @@ class Finder:
     def _score(self, turns: list[str]) -> np.ndarray | None:
         """Score every reply, float64, shape (replies,); None if no word of the turns is known."""
         corpus, _ = list_corpus([turns], [[turns[-1]]], self.network.turns)
-        features = self.network.weigh_features(corpus.texts)
-        if not features.nnz or not features.data.any():
+        tfidf = self.network.terms.tfidf(corpus.texts)
+        if not tfidf.data.any():
             return None
-        embedded = self.network.embed_texts(features)
+        embedded = self.network.embed_texts(self.network.weigh_features(corpus.texts))
         with torch.inference_mode():
             asked = self.network.encode_contexts(gather_turns(embedded, corpus.contexts))
         mixture = self.network.mixture.cpu().numpy()
         scores = mixture[0] * (self.replies.vectors @ asked[0].cpu().numpy()).astype(np.float64)
-        tfidf = self.network.terms.tfidf(corpus.texts)
         for weight, place in zip(mixture[1:], corpus.contexts[0], strict=True):
             if place >= 0:
                 scores += weight * (self.replies.tfidf @ tfidf[place].T).toarray().ravel()

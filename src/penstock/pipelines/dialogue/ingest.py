@@ -139,12 +139,18 @@ def _encode(turns: pd.DataFrame, tokens: Tokens, writer: DatasetWriter) -> pd.Da
 
 
 def _list_replies(turns: pd.DataFrame, groups: np.ndarray) -> pd.DataFrame:
-    """The index: a row per utterance but the first ones of dialogues."""
+    """The index: a row per utterance but the first ones of dialogues.
+
+    What tells a reply from others is the whole dialogue and its place there: a greeting and the
+    usual answer to it, which many dialogues begin with, make no two of them one.
+    """
     replies = turns[turns["place"] > 0]
     normal = turns["text"].map(normalise).to_numpy()
-    digests = []
-    for turn, begin in zip(replies.index, replies["begin"], strict=True):
-        digests.append(hashlib.sha256("\n".join(normal[begin : turn + 1]).encode()).hexdigest())
+    whole = pd.Series(normal).groupby(turns["dialogue"].to_numpy()).agg("\n".join)
+    digests = [
+        hashlib.sha256(f"{whole[dialogue]}\n{place}".encode()).hexdigest()
+        for dialogue, place in zip(replies["dialogue"], replies["place"], strict=True)
+    ]
     return pd.DataFrame(
         {
             "id": replies["name"] + "/" + replies["place"].astype(str),
