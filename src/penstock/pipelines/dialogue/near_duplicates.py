@@ -13,8 +13,8 @@ from .normal import same_words
 
 WORDS = 3  # of a sequence
 BANDS, ROWS = 32, 3  # dialogues that share 0.5 meet in a band with probability 0.986
-PRIME = np.uint64(2**61 - 1)
 NOTHING = np.uint64(2**32)  # the smallest hash of what has no sequence
+HALF = np.uint64(32)  # bits of a product that are left: its upper ones (Dietzfelbinger et al. 1997)
 
 
 def group_dialogues(dialogues: Sequence[Sequence[str]], least: float) -> np.ndarray:
@@ -60,12 +60,12 @@ def _sequences(utterances: Sequence[str]) -> np.ndarray:
 def _bands(sets: Sequence[np.ndarray]) -> np.ndarray:
     """The smallest hashes of each set under many hash functions: (bands, dialogues, rows)."""
     chance = np.random.default_rng(0)
-    factors = chance.integers(1, 2**28, BANDS * ROWS, dtype=np.uint64)[:, None]
-    offsets = chance.integers(0, 2**60, BANDS * ROWS, dtype=np.uint64)[:, None]
+    factors = chance.integers(0, 2**63, BANDS * ROWS, dtype=np.uint64)[:, None] * 2 + 1
+    offsets = chance.integers(0, 2**63, BANDS * ROWS, dtype=np.uint64)[:, None]
     smallest = np.full((len(sets), BANDS * ROWS), NOTHING)
     for place, hashes in enumerate(sets):
         if len(hashes):
-            smallest[place] = ((factors * hashes[None] + offsets) % PRIME).min(1)
+            smallest[place] = ((factors * hashes[None] + offsets) >> HALF).min(1)
     return np.ascontiguousarray(smallest.reshape(len(sets), BANDS, ROWS).transpose(1, 0, 2))
 
 
