@@ -2,10 +2,11 @@
 
 import gzip
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
@@ -27,7 +28,7 @@ TURNS = ["Hello , Ann !", "I don ’ t know you .", "Oh , sorry !"]
 def parse_dialogue(data):
     section = default_params("dialogue").model_dump(mode="json")
     section["data"] |= data
-    return parse_section("dialogue", section, "params.yaml")
+    return parse_section("dialogue", section, Path("params.yaml"))
 
 
 def ingested(source, folder, **data):
@@ -57,6 +58,7 @@ def write_many(folder, count=60, changed=()):
     return file
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_the_normal_form_of_a_normal_form_is_itself(text):
     once = normalise(text)

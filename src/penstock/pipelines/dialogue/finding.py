@@ -16,7 +16,7 @@ import torch
 
 from .answer import Answer, Blocked, read_context, refuse
 from .corpus import list_corpus
-from .normal import same_words
+from .normal import normalise, same_words
 from .retrieval import Retrieval, gather_turns
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class Finder:
         replies, scores = self.replies, self._score(turns)
         if scores is None:
             return Answer(refusal="no word of it is known")
-        scores[np.isin(replies.said, [same_words(it) for it in turns])] = -np.inf
+        said = [same_words(normalise(it)) for it in context]
+        scores[np.isin(replies.said, said)] = -np.inf
         likely = np.exp(scores - scores.max(initial=-1e9))
         if not len(likely) or not np.isfinite(likely).all():
             return Answer(refusal="there is no reply that is not blocked")
