@@ -22,7 +22,7 @@ from .retrieval import Retrieval, gather_turns
 if TYPE_CHECKING:
     from .writers import Writer
 
-TURN = 5  # nearest training contexts that are shown
+SHOWN = 5  # nearest training contexts that are shown
 WEIGHTS = (1.0, 0.5, 0.25)  # of turns, the latest first, where contexts are compared
 
 
@@ -37,7 +37,7 @@ class Nearest:
         self.replies = memory.replies.cpu().numpy()
         self.turns = self.terms.tfidf(self.texts)
 
-    def find(self, context: Sequence[str], count: int = TURN) -> tuple[list[str], list[float]]:
+    def find(self, context: Sequence[str], count: int = SHOWN) -> tuple[list[str], list[float]]:
         """The nearest contexts with the replies to them, and how near they are, 0 to 1."""
         asked = self.terms.tfidf([*context][::-1][: len(WEIGHTS)])
         near = np.zeros(len(self.contexts))

@@ -143,8 +143,10 @@ class Train(GradientParams):
 
     batch_size: Count = 256
     """Replies in a training step; of `retrieval`, each is a wrong one for all other contexts."""
-    max_epochs: Count = 8
+    max_epochs: Count = 6
     """Passes over the training split, when they come to at least min_steps steps."""
+    min_steps: Annotated[int, Field(ge=0)] = 200
+    """Least training steps: on small data the epochs are raised until they come to this many."""
     optimizer: Literal["adagrad", "adamw", "adam", "sgd"] = "adagrad"  # type: ignore[assignment]
     """Optimiser, by its name in torch.optim: adagrad for `retrieval`, whose rare words then learn
     as fast as usual ones; adamw for what writes."""
