@@ -66,12 +66,13 @@ def test_stored_contexts_are_answered_as_evaluate_scored_them(trained, folder):
 
 
 @pytest.mark.pipeline
-def test_questions_in_a_file_are_answered_alike_each_time(finished, tmp_path):
+def test_questions_in_a_file_are_answered_line_by_line(finished, tmp_path):
     questions = tmp_path / "questions.txt"
-    questions.write_text("Do you have a hat?\nI'd like a red one.\tHow much is it?\n日本語\n")
+    lines = ["Do you have a hat?", "I'd like a red one.\tHow much is it?", "日本語"]
+    questions.write_text("\n".join([*lines, lines[0]]) + "\n")
     once = answers(finished, str(questions), "-o", "why=true")
-    assert once == answers(finished, str(questions), "-o", "why=true")
-    assert [bool(it["reply"]) for it in once] == [True, True, False]
+    assert [bool(it["reply"]) for it in once] == [True, True, False, True]
+    assert once[0]["reply"] == once[3]["reply"]
     assert once[2]["refusal"] == "no word of it is known"
     assert len(once[0]["nearest"]) == 5
     assert once[0]["similarity"] == sorted(once[0]["similarity"], reverse=True)

@@ -322,6 +322,9 @@ def test_nothing_is_found_twice_in_a_talk(dataset):
         answer = answerer(network, dataset.info).answer(context, {"why": False})
         assert answer.reply not in context
         context = [*context, answer.reply, "bara komi?"]
+    everything = [*network.memory.texts, "bara komi?"]
+    answer = answerer(network, dataset.info).answer(everything, {"why": False})
+    assert answer.refusal == "every reply is blocked, or was given already"
 
 
 def test_options_out_of_range_are_refused(dataset):

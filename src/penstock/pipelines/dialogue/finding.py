@@ -111,9 +111,9 @@ class Finder:
             return Answer(refusal="no word of it is known")
         said = [same_words(normalise(it)) for it in context]
         scores[np.isin(replies.said, said)] = -np.inf
-        likely = np.exp(scores - scores.max(initial=-1e9))
-        if not len(likely) or not np.isfinite(likely).all():
-            return Answer(refusal="there is no reply that is not blocked")
+        if not np.isfinite(scores).any():
+            return Answer(refusal="every reply is blocked, or was given already")
+        likely = np.exp(scores - scores.max())
         best = int(likely.argmax())
         confidence = float(likely[best] / likely.sum())
         near = self.nearest.find(turns) if options["why"] else ([], [])
