@@ -139,3 +139,10 @@ def test_a_talk_needs_a_model_that_replies(finished):
     done = finished.run("penstock", "chat", "-o", "temperature=1.0", check=False)
     assert "-o temperature=1.0: no such option; there is: why" in done.stderr
     assert done.returncode == 1
+
+
+@pytest.mark.pipeline
+def test_looking_at_the_source_counts_its_turns(finished):
+    told = finished.run("penstock", "look", "dialogue").stdout
+    assert "turns: 4,496" in told
+    assert "nothing doubtful" in told
