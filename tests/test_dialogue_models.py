@@ -16,6 +16,7 @@ from penstock.pipelines.dialogue.answer import Blocked
 from penstock.pipelines.dialogue.answering import answerer
 from penstock.pipelines.dialogue.corpus import draw_candidates, list_corpus, read_corpus
 from penstock.pipelines.dialogue.decoding import Decoding, keep_nucleus, write
+from penstock.pipelines.dialogue.evaluate import evaluate
 from penstock.pipelines.dialogue.network import network as build
 from penstock.pipelines.dialogue.pairs import Pairs
 from penstock.pipelines.dialogue.predict import exam, interface, outcome, predict, read_input
@@ -30,6 +31,7 @@ from penstock.pipelines.dialogue.stretches import (
 )
 from penstock.pipelines.dialogue.terms import list_terms
 from penstock.settings.file import parse_section
+from penstock.stages.train import train_network
 from test_dialogue_data import ingested, parse_dialogue, write_many
 
 SMALL = {"context": 24, "reply": 12}
@@ -69,6 +71,37 @@ def made(name, dataset, **settings):
         for weight in network.parameters():
             torch.nn.init.normal_(weight, std=0.4)
     return network
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_learns_and_is_measured_beside_baselines(name, dataset, tmp_path):
+    section = parse_dialogue({}).model_dump(mode="json")
+    section["model"] = MODELS[name].model_dump()
+    section["train"] |= {"batch_size": 16, "max_epochs": 6, "min_steps": 0, "threads": 1}
+    if name != "retrieval":
+        section["train"] |= {"optimizer": "adamw", "learning_rate": 0.01}
+    section["evaluate"] |= {"generated": 5, "shown": 3, "resamples": 20}
+    chosen = parse_section("dialogue", section, Path("params.yaml"))
+    curve = []
+    network, _ = train_network(
+        "dialogue", chosen, dataset, tmp_path / "checkpoints", lambda it, *_: curve.append(it)
+    )
+    assert curve[-1]["train/loss"] < curve[0]["train/loss"]
+    found = evaluate(network.eval(), dataset, chosen)
+    assert found.metrics["test/examples"] == len(dataset.rows("test"))
+    assert all(np.isfinite(it) for it in found.metrics.values())
+    if name == "retrieval":
+        assert found.metrics["test/recall_at_1_of_100"] <= found.metrics["test/recall_at_1_of_10"]
+        assert found.metrics["test/copied"] == 1
+    else:
+        nats = found.scores["nats"].sum() / found.scores["characters"].sum()
+        assert found.metrics["test/nats_per_character"] == pytest.approx(nats)
+        per_word = found.metrics["test/perplexity_per_word"]
+        counted = dataset.examples("test")["words"].sum() + len(found.scores)
+        assert per_word == pytest.approx(np.exp(found.scores["nats"].sum() / counted))
+    shown = {it.title: it for it in found.exhibits}
+    assert "Licence of the training data" in shown["Card"].text
+    assert len(shown["Replies to test contexts"].rows) == 3
 
 
 def options_of(name, dataset, **changed):
