@@ -330,10 +330,11 @@ def test_blocked_words_are_neither_answered_nor_said(name, dataset):
     word = said.split()[0].strip(".?!,").lower()
     strict = made(name, dataset, blocked=[word.upper()])
     asked = pd.DataFrame({"context": [["bara komi?"], [f"Is it {word}?"]]})
-    replied, refused = predict(strict, asked, dataset.info, options_of(name, dataset)).to_dict(
-        "records"
-    )
+    options = options_of(name, dataset, why=True)
+    replied, refused = predict(strict, asked, dataset.info, options).to_dict("records")
     assert not Blocked([word]).find(replied["reply"])
+    assert replied["nearest"]
+    assert not Blocked([word]).find(" ".join(replied["nearest"]))
     assert refused["refusal"] == f"the word {word} is blocked"
     unsure = made(name, dataset, least_confidence=1.0)
     answer = predict(unsure, asked.head(1), dataset.info, options_of(name, dataset))

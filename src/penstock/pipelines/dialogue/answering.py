@@ -31,7 +31,7 @@ class Replier:
     @cached_property
     def nearest(self) -> Nearest:
         """The training contexts."""
-        return Nearest(self.network)
+        return Nearest(self.network, self.blocked)
 
     def answer(self, context: Sequence[str], options: dict[str, Any]) -> Answer:
         """Write a reply to the last turn."""

@@ -8,6 +8,7 @@ millions of replies on.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,9 +30,9 @@ WEIGHTS = (1.0, 0.5, 0.25)  # of turns, the latest first, where contexts are com
 class Nearest:
     """Training contexts, to find those that are nearest to another by TF-IDF of their turns."""
 
-    def __init__(self, network: "Retrieval | Writer") -> None:
-        """Weigh the words of all training contexts."""
-        memory, self.terms = network.memory, network.terms
+    def __init__(self, network: "Retrieval | Writer", blocked: Blocked) -> None:
+        """Weigh the words of all training contexts; what has a blocked word is not shown."""
+        memory, self.terms, self.blocked = network.memory, network.terms, blocked
         self.texts = memory.texts
         self.contexts = memory.contexts.cpu().numpy()
         self.replies = memory.replies.cpu().numpy()
@@ -47,11 +48,13 @@ class Nearest:
             matched = (self.turns @ asked[turn].T).toarray().ravel()
             near += WEIGHTS[turn] * np.where(places >= 0, matched[np.maximum(places, 0)], 0)
             total += WEIGHTS[turn]
-        best = np.argsort(-near, kind="stable")[:count]
-        shown = [
-            f"{self.texts[self.contexts[it, 0]]} -> {self.texts[self.replies[it]]}" for it in best
-        ]
-        return shown, (near[best] / max(total, 1e-9)).tolist()
+        told = ((self._tell(it), near[it] / total) for it in np.argsort(-near, kind="stable"))
+        shown = list(islice((it for it in told if not self.blocked.find(it[0])), count))
+        return [text for text, _ in shown], [float(similarity) for _, similarity in shown]
+
+    def _tell(self, row: int) -> str:
+        """The last turn of a training context, and the reply to it."""
+        return f"{self.texts[self.contexts[row, 0]]} -> {self.texts[self.replies[row]]}"
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Finder:
     @cached_property
     def nearest(self) -> Nearest:
         """The training contexts."""
-        return Nearest(self.network)
+        return Nearest(self.network, self.blocked)
 
     @cached_property
     def replies(self) -> _Replies:
