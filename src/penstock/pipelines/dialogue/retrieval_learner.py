@@ -64,7 +64,7 @@ class RetrievalLearner(Learner):
     def configure_optimizers(self) -> Any:
         """As `train.optimizer` says, or AdaGrad: rare features then learn as fast as usual ones.
 
-        Adam learned the training split by heart here (benchmarks/dialogue.py choose).
+        Adam learned the training split by heart here (docs/dialogue.md).
         """
         if self.params.optimizer != "adagrad":
             return super().configure_optimizers()
