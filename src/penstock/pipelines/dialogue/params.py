@@ -168,6 +168,7 @@ class Evaluate(Section):
     generic: list[str] = [
         "i don't know",
         "i'm not sure",
+        "i'm sorry",
         "i see",
         "ok",
         "okay",
