@@ -7,9 +7,11 @@ import pty
 import subprocess
 import sys
 import termios
+import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from penstock.datasets.dataset import Dataset
@@ -128,6 +130,8 @@ def test_ctrl_c_and_ctrl_d_leave_a_talk_cleanly(finished):
         shown = b""
         while b"> " not in shown:
             shown += os.read(ours, 4096)
+        while psutil.Process(process.pid).status() != psutil.STATUS_SLEEPING:
+            time.sleep(0.01)  # until it reads: between prompt and reading, Python misses a signal
         os.write(ours, key)
         assert process.wait(120) == 0
         assert b"Traceback" not in shown
