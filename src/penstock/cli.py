@@ -465,6 +465,24 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel="Looking")
+def chat(
+    name: Annotated[str, typer.Argument(help="A pipeline that replies.")] = "dialogue",
+    options: Annotated[
+        list[str] | None,
+        typer.Option("-o", "--option", help="As of `predict`: seed=1 say; repeatable."),
+    ] = None,
+) -> None:
+    """Talk with the champion; it sees the last turns.
+
+    /why shows the nearest training contexts and how near they are, /reset forgets what was said;
+    Ctrl-D and Ctrl-C end.
+    """
+    from .commands.chat import chat as talk
+
+    talk(_open(name), options or [])
+
+
 Version = Annotated[int, typer.Argument(help="A version of the registry.", min=1)]
 
 

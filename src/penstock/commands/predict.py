@@ -46,12 +46,12 @@ def predict_files(
         PenstockError: there is no champion or no such option, or a file is missing or has no rows.
     """
     _check_files(files)
-    champion = _load_champion(workspace)
+    champion = load_champion(workspace)
     interface = champion.interface
     options = read_options(workspace.name, interface.options, settings)
     if pictures and DRAW in interface.options:
         options.setdefault(DRAW, True)
-    with _passing_on_errors():
+    with passing_on_errors():
         parts = [_read_input(champion, file).assign(file=str(file)) for file in files]
     inputs = pd.concat(parts, ignore_index=True)
     if inputs.empty:
@@ -60,7 +60,7 @@ def predict_files(
     asked = inputs.loc[readable, [it for it in interface.inputs if _is_given(it, champion, inputs)]]
     answers: Any = pd.DataFrame(columns=list(interface.outputs), dtype=object)
     if len(asked):
-        with _passing_on_errors():
+        with passing_on_errors():
             answers = champion.model.predict(asked.reset_index(drop=True), params=options or None)
     answers = answers.astype(object).set_axis(asked.index).reindex(inputs.index)
     if not readable.all():
@@ -84,11 +84,11 @@ def stream_answer(workspace: Workspace, file: Path, settings: list[str]) -> Iter
         PenstockError: as `predict_files`.
     """
     _check_files([file])
-    champion = _load_champion(workspace)
+    champion = load_champion(workspace)
     if not hasattr(champion.served.module, "stream"):
         return None
     options = read_options(workspace.name, champion.interface.options, settings)
-    with _passing_on_errors():
+    with passing_on_errors():
         inputs = _read_input(champion, file)
         if len(inputs) != 1 or not _readable(inputs).all():
             return None
@@ -102,7 +102,7 @@ def stream_answer(workspace: Workspace, file: Path, settings: list[str]) -> Iter
 
 
 @dataclass(frozen=True)
-class _Champion:
+class Champion:
     """A registered model that was checked and loaded.
 
     Attributes:
@@ -122,7 +122,12 @@ class _Champion:
         return found
 
 
-def _load_champion(workspace: Workspace) -> _Champion:
+def load_champion(workspace: Workspace) -> Champion:
+    """Load the registered champion, checked.
+
+    Raises:
+        PenstockError: there is none, or its code is of an earlier Penstock.
+    """
     client = connect(workspace.root)
     version = get_alias(client, workspace.name, CHAMPION)
     if version is None:
@@ -131,7 +136,7 @@ def _load_champion(workspace: Workspace) -> _Champion:
             "trains and registers one"
         )
     model = load_trusted(workspace.root, client, version)
-    champion = _Champion(model, model.unwrap_python_model(), f"{workspace.name} v{version.version}")
+    champion = Champion(model, model.unwrap_python_model(), f"{workspace.name} v{version.version}")
     if not hasattr(champion.served, "interface"):
         raise PenstockError(
             f"{champion.title}: registered by an earlier Penstock, whose models say less of "
@@ -147,7 +152,7 @@ def _check_files(files: list[Path]) -> None:
             raise PenstockError(f"{file}: {found}; expected a file; check the path")
 
 
-def _read_input(champion: _Champion, file: Path) -> pd.DataFrame:
+def _read_input(champion: Champion, file: Path) -> pd.DataFrame:
     """Raw inputs from a file: by the model's own reader or, if it has none, its content."""
     served = champion.served
     if hasattr(served.module, "read_input"):
@@ -157,7 +162,7 @@ def _read_input(champion: _Champion, file: Path) -> pd.DataFrame:
     return pd.DataFrame({column: [file.read_bytes()]})
 
 
-def _is_given(column: str, champion: _Champion, inputs: pd.DataFrame) -> bool:
+def _is_given(column: str, champion: Champion, inputs: pd.DataFrame) -> bool:
     """Whether a column is there, or must be: some may be left out."""
     return column in inputs or not champion.interface.inputs[column].startswith("optional ")
 
@@ -170,7 +175,7 @@ def _readable(inputs: pd.DataFrame) -> pd.Series:
 
 
 @contextmanager
-def _passing_on_errors() -> Iterator[None]:
+def passing_on_errors() -> Iterator[None]:
     """Pass on what a model's own code says is wrong with an input: its PenstockError is another."""
     try:
         yield

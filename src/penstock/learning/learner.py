@@ -114,7 +114,7 @@ def make_schedule(
         optimizer,
         max_lr=params.learning_rate,
         total_steps=steps,
-        pct_start=params.warmup,
+        pct_start=params.warmup if params.warmup * steps > 1 else 0.0,  # over one step: 0 / 0
         cycle_momentum=False,
     )
 

@@ -7,14 +7,14 @@ from ...datasets.dataset import Dataset
 from ...evaluation import exhibits, figures
 from ...evaluation.grouped import group_intervals
 from ...evaluation.metrics import calibration_error, reliability
+from ...kinds.text.tokens import Tokens, read_tokens
+from ...kinds.text.transformer import Transformer
 from ...pipeline import Evaluation
 from .baselines import baselines, content
 from .figures import attention_figure, baseline_figure, place_figure
 from .network import Network
 from .params import Params
 from .scoring import Scored, score
-from .tokens import Tokens, read_tokens
-from .transformer import Transformer
 from .windows import join_tokens, read_questions
 from .writing_exhibits import write_samples
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...kinds.text.draws import Draw
+from ...kinds.text.tokens import UNKNOWN, Tokens, read_tokens
 from ...messages.errors import PenstockError
 from ...pipeline import Interface, Score
 from .network import Network
 from .scoring import score
-from .tokens import UNKNOWN, Tokens, read_tokens
 from .windows import ask
-from .writing import Draw, write_text
+from .writing import write_text
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
