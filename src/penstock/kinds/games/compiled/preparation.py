@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from . import caching, features, layout, patterns, playouts, rules, search
+from . import caching, features, layout, patterns, planes, playouts, puct, rules, search
 
 
 @cache
@@ -67,4 +67,22 @@ def _search() -> None:
     search.keep_subtree(0, links, stats, links.copy(), stats.copy())
 
 
-STEPS = (("the rules", _rules), ("playouts", _playouts), ("search", _search))
+def _guided() -> None:
+    start = rules.empty_board(layout.SMALLEST)
+    leaf, places = start.copy(), layout.SMALLEST**2 + 1
+    links, stats = np.zeros((3, 100), np.int32), np.zeros((5, 100), np.float32)
+    path, past = np.zeros(puct.DEEPEST + 1, np.int32), np.zeros(puct.DEEPEST + 2, np.int64)
+    seen, sensible = np.zeros((planes.PLANES, places - 1), np.float32), np.zeros(places, np.bool_)
+    logits, table = np.zeros(places, np.float32), np.zeros(patterns.NUMBERS, np.float32)
+    puct.descend(start, past, 1, True, 0.5, links, stats, logits, 0, path, leaf, seen, sensible)
+    puct.roll_out(leaf, 1, 0.5, playouts.seed_chance(0), table)
+    puct.ascend(path, 0, 0.5, logits, sensible, False, 1, links, stats)
+    puct.improve(links, stats, np.zeros(places))
+
+
+STEPS = (
+    ("the rules", _rules),
+    ("playouts", _playouts),
+    ("search", _search),
+    ("search with a network", _guided),
+)
