@@ -38,11 +38,8 @@ def empty_rows(network: GoModel, count: int) -> dict[str, np.ndarray]:
 
 def encode_games(network: GoModel, games: Sequence[Played]) -> Arrays:
     """The rows of some games: a network learns from all positions, patterns where policies are."""
-    parts = [_encode(network, it) for it in games]
-    return {
-        name: np.concatenate([it[name] for it in parts])
-        for name in (parts[0] if parts else empty_rows(network, 0))
-    }
+    parts = [empty_rows(network, 0), *(_encode(network, it) for it in games)]
+    return {name: np.concatenate([it[name] for it in parts]) for name in parts[0]}
 
 
 def _encode(network: GoModel, played: Played) -> dict[str, np.ndarray]:

@@ -99,8 +99,11 @@ class GtpProgram:
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise RuntimeError(f"{self.name}: not running")
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
+        try:
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+        except OSError as error:
+            raise RuntimeError(f"{self.name}: has ended: {error.strerror}") from None
         said: list[str] = []
         for text in process.stdout:
             if text.strip():

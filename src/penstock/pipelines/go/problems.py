@@ -44,4 +44,79 @@ class Problem:
         return {read_point(it, len(self.board)) for it in self.answers}
 
 
-PROBLEMS: dict[int, tuple[Problem, ...]] = {5: (), 9: ()}
+PROBLEMS: dict[int, tuple[Problem, ...]] = {
+    5: (
+        Problem("take three stones", ("X.OO.", ".XOOX", "XOXXX", ".OXXX", "O.OOO"), ("B1",)),
+        Problem("take four stones", ("..XO.", "OOXOX", ".XOOX", ".OXX.", "....."), ("E5",)),
+        Problem("take one stone, and live", ("OO...", "O.O..", "XOXX.", "XXO..", ".O..."), ("B4",)),
+        Problem("take five stones", ("XOOOX", "XOOXX", "X.XXO", "XXXOO", ".OOO."), ("B3",)),
+        Problem(
+            "the point that both need",
+            (".X.X.", "OXXXO", "OOXOO", ".XOO.", "X.XO."),
+            ("A5",),
+        ),
+        Problem("kill at the edge", (".O.O.", "XOOXX", "XOXX.", "XXOOX", ".O..."), ("D1",)),
+    ),
+    9: (
+        Problem(
+            "save three stones, and with them the group",
+            (
+                "..O.OX.X.",
+                "..OOOXX.O",
+                ".XO.OOOXX",
+                "XXXO...O.",
+                "..XOOO.OO",
+                "XXOOOXOO.",
+                ".XX.OXXOO",
+                "...XXO.X.",
+                ".........",
+            ),
+            ("G2",),
+        ),
+        Problem(
+            "take one stone, and cut",
+            (
+                ".OXXXO.OO",
+                "OO.XXXOO.",
+                "XXXX.XXOO",
+                "OOX.XXOOO",
+                "OOOXXXXOO",
+                ".OOOOXOOO",
+                "OO.OXOOXO",
+                ".OOXXOXXX",
+                "OO.X.XXX.",
+            ),
+            ("G9",),
+        ),
+        Problem(
+            "take one stone, and the group",
+            (
+                "..XXOOO.O",
+                "XXXOO.OOO",
+                "XOXOOOXXX",
+                "OOOOOOX.X",
+                "OOOOXXXX.",
+                "XOXXOOOOX",
+                "XXXOO.OX.",
+                "X.XXOOXXX",
+                ".OXOO.OX.",
+            ),
+            ("F1",),
+        ),
+        Problem(
+            "take eight stones before four are lost",
+            (
+                ".........",
+                ".........",
+                "......XXX",
+                "....XXOOO",
+                "OOXXOOOXO",
+                "..OXOXXX.",
+                ".OOOXOOO.",
+                "OO..X....",
+                "OXX......",
+            ),
+            ("J4",),
+        ),
+    ),
+}
