@@ -246,8 +246,6 @@ def load(folder: Path) -> Any:
 def compare(weights: Path, games: int, seconds: float) -> None:
     """Learned against classical search, at equal time a move."""
     for folder in sorted(it.parent for it in weights.glob("*/model.json")):
-        if folder.name != "patterns":
-            continue
         network = load(folder)
         classical = SearchPlayer(1000, seconds=seconds, name=f"search, {seconds:g} s")
         match(
@@ -269,7 +267,7 @@ def choose(weights: Path, games: int, count: int, only: str) -> None:
             name = f"bonus {bonus:g}{'' if knowing else ', no rules of thumb'}"
             if only and only not in name:
                 continue
-            changed = Learned(learned.weights, learned.tables, learned.local, bonus)
+            changed = Learned(learned.weights, learned.tables, bonus)
             own = int(count * playouts_a_second(changed, knowing, count) / rate)
             player = SearchPlayer(own, changed, name=f"{name}, {own} playouts", knowing=knowing)
             match(player, SearchPlayer(count), pairings)

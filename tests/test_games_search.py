@@ -165,7 +165,7 @@ def test_without_a_place_to_write_it_compiles_each_time(tmp_path):
     nowhere.write_text("")
     code = (
         "from penstock.kinds.games.compiled import caching, rules\n"
-        "print(rules.empty_board(2)[0], caching.is_kept())"
+        "print(rules.empty_board(2)[0], caching.is_kept('search.search'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

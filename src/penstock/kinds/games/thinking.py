@@ -6,7 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from .compiled import layout, patterns, playouts, preparation, search
+from . import preparation
+from .compiled import layout, patterns, playouts, search
 from .compiled.layout import BLACK, PASS, SIDE
 from .position import Position, Rules, other
 
@@ -21,13 +22,11 @@ class Learned:
     Attributes:
         weights: of the categories of a move, float32, (CATEGORIES,); empty for none.
         tables: of its pattern, far from the last move and beside it, float32, (2, NUMBERS).
-        local: how much patterns weigh in playouts, float32, (NUMBERS,); hand-made ones if empty.
         bonus: how much the share counts that a move has by these weights.
     """
 
     weights: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     tables: np.ndarray = field(default_factory=lambda: np.zeros((2, 1), np.float32))
-    local: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     bonus: float = 0.0
 
 
@@ -133,7 +132,6 @@ class Thinker:
                 hand_made(),
                 self.learned.weights,
                 self.learned.tables,
-                self.learned.local if len(self.learned.local) else hand_made(),
                 self.chance,
                 tree.owners,
             )

@@ -77,4 +77,4 @@ def make_player(
         return SearchPlayer(wanted, network.learned(), seconds, f"patterns, {wanted} playouts")
     if isinstance(network, DensePolicy):
         return PolicyPlayer(network)
-    return GuidedPlayer(network, playouts)
+    return GuidedPlayer(network, playouts, seconds)

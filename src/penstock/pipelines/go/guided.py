@@ -1,11 +1,13 @@
 """Search guided by a network, in many games side by side: positions are looked at in batches."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...kinds.games.compiled import layout, planes, playouts, preparation, puct
+from ...kinds.games import preparation
+from ...kinds.games.compiled import layout, planes, playouts, puct
 from ...kinds.games.compiled.layout import PASS
 from ...kinds.games.position import Position
 from ...kinds.games.thinking import hand_made, passing_wins
@@ -62,7 +64,7 @@ class GuidedSearch:
 
     def __init__(self, network: ResidualNetwork) -> None:
         """Take over a network; it must be in the state to evaluate."""
-        preparation.prepare()
+        preparation.prepare_guided()
         self.network, self.rules = network, network.rules
         self.rollouts, self.share = network.model.rollouts, network.model.rollout_share
 
@@ -176,11 +178,21 @@ class GuidedSearch:
 class GuidedPlayer:
     """Plays by a network and its search, without noise."""
 
-    def __init__(self, network: ResidualNetwork, playouts: int | None = None) -> None:
-        """Take over a network; `playouts` for a move, the model's own if left out."""
+    def __init__(
+        self, network: ResidualNetwork, playouts: int | None = None, seconds: float | None = None
+    ) -> None:
+        """Take over a network.
+
+        Args:
+            network: in the state to evaluate.
+            playouts: positions to look at for a move; the model's own number if left out.
+            seconds: for a move, in place of that: as many positions as it looked at in such a
+                time before.
+        """
         self.search = GuidedSearch(network)
-        self.playouts = playouts or network.model.playouts
-        self.name = f"network, {self.playouts} positions a move"
+        self.playouts, self.seconds = playouts or network.model.playouts, seconds
+        told = f"{self.playouts} positions" if seconds is None else f"{seconds:g} s"
+        self.name = f"network, {told} a move"
 
     def begin(self, seeds: Sequence[int]) -> None:
         """Take new chance for each game."""
@@ -198,9 +210,13 @@ class GuidedPlayer:
             if not won
         ]
         places = asked[0].size ** 2 + 1
+        started = time.perf_counter()
         found = iter(
             self.search.think(
                 asked, [self.playouts] * len(asked), np.zeros((len(asked), places)), seeds
             )
         )
+        if self.seconds is not None:
+            speed = self.playouts * len(asked) / (time.perf_counter() - started)
+            self.playouts = max(2, int(self.seconds * speed / len(asked)))
         return [PASS if won else next(found).move for won in ended]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...kinds.games.compiled import playouts, preparation
+from ...kinds.games import preparation
+from ...kinds.games.compiled import playouts
 from ...kinds.games.points import place_of
 from ...kinds.games.position import Position, Rules
 from ...kinds.games.thinking import hand_made

@@ -10,7 +10,6 @@ from . import layout as layout
 from . import patterns as patterns
 from . import planes as planes
 from . import playouts as playouts
-from . import preparation as preparation
 from . import puct as puct
 from . import rules as rules
 from . import search as search

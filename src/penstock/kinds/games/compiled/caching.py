@@ -40,10 +40,10 @@ def folder() -> Path:
     return Path(base) / "penstock" / "compiled" / DIGEST
 
 
-def is_kept() -> bool:
-    """Whether anything was compiled before from these sources."""
+def is_kept(function: str) -> bool:
+    """Whether a function, `search.search` say, was compiled before from these sources."""
     try:
-        return any(folder().glob("*.nbc"))
+        return any(folder().glob(f"{function}-*.nbc"))
     except OSError:
         return False
 

@@ -4,12 +4,10 @@ The number has two bits for each point, row by row: EMPTY, own colour (1), the o
 So it says the same for both colours.
 """
 
-import itertools
-
 import numpy as np
 
 from .caching import compiled
-from .layout import AROUND, STONE
+from .layout import AROUND, EMPTY, STONE
 
 NUMBERS = 4**8
 
@@ -60,18 +58,23 @@ def _number(cells: np.ndarray) -> np.ndarray:
     return around @ (4 ** np.arange(7, -1, -1))
 
 
+def _all_squares() -> np.ndarray:
+    """The square of each number, its middle empty: (NUMBERS, 3, 3)."""
+    around = (np.arange(NUMBERS)[:, None] >> np.arange(14, -1, -2)) & 3
+    return np.insert(around, 4, EMPTY, axis=1).reshape(-1, 3, 3)
+
+
 def worthy_patterns() -> np.ndarray:
     """Which numbers are of a hand-made pattern, by either colour: float32 0 or 1, (NUMBERS,)."""
     table = np.zeros(NUMBERS, np.float32)
+    squares = _all_squares()
     for rows in WORTHY:
-        for swapped in (False, True):
-            letters = "".join(rows)
-            if swapped:
-                letters = letters.translate(str.maketrans("XOxo", "OXox"))
-            choices = [MEANT[it] for it in letters]
-            choices[4] = (0,)
-            squares = np.array(list(itertools.product(*choices)), np.int8).reshape(-1, 3, 3)
-            for seen in _symmetries(squares):
+        for swap in ({}, str.maketrans("XOxo", "OXox")):
+            letters = "".join(rows).translate(swap)
+            fits = np.ones(NUMBERS, bool)
+            for place, letter in enumerate(letters):
+                fits &= np.isin(squares[:, place // 3, place % 3], MEANT[letter])
+            for seen in _symmetries(squares[fits]):
                 table[_number(seen)] = 1.0
     return table
 
@@ -82,9 +85,6 @@ def pattern_classes() -> tuple[np.ndarray, int]:
     Returns:
         The class of each number, int64, shape (NUMBERS,), and how many classes there are.
     """
-    numbers = np.arange(NUMBERS)
-    cells = (numbers[:, None] >> np.arange(14, -1, -2)) & 3
-    squares = np.insert(cells, 4, 0, axis=1).reshape(-1, 3, 3)
-    least = np.min([_number(it) for it in _symmetries(squares)], axis=0)
+    least = np.min([_number(it) for it in _symmetries(_all_squares())], axis=0)
     kinds, classes = np.unique(least, return_inverse=True)
     return classes.astype(np.int64), len(kinds)

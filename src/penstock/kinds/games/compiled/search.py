@@ -37,8 +37,8 @@ MOVE, FIRST, CHILDREN = 0, 1, 2
 # Rows of `stats`, float32.
 PRIOR_VISITS, PRIOR_WINS, VISITS, WINS, RAPID_VISITS, RAPID_WINS, SHARE = 0, 1, 2, 3, 4, 5, 6
 # Of `settings`, float64.
-KOMI, EQUIVALENCE, HEURISTICS, BONUS, SUPERKO, EXPAND_AT, CERTAINTY = 0, 1, 2, 3, 4, 5, 6
-SETTINGS = 7
+KOMI, EQUIVALENCE, HEURISTICS, BONUS, SUPERKO, EXPAND_AT = 0, 1, 2, 3, 4, 5
+SETTINGS = 6
 
 DEEPEST = 300  # moves in the tree
 
@@ -234,7 +234,6 @@ def search(
     patterns: np.ndarray,
     weights: np.ndarray,
     tables: np.ndarray,
-    local: np.ndarray,
     chance: np.ndarray,
     owners: np.ndarray,
 ) -> int:
@@ -249,10 +248,9 @@ def search(
         links: of the tree, int32, (3, nodes).
         stats: of the tree, float32, (7, nodes).
         settings: float64, (SETTINGS,).
-        patterns: hand-made ones, float32, (NUMBERS,).
+        patterns: hand-made ones, for playouts and rules of thumb, float32, (NUMBERS,).
         weights: learned ones, float32, (CATEGORIES,) or empty.
         tables: learned ones of patterns, float32, (2, NUMBERS).
-        local: how much patterns weigh beside the last move of playouts, float32, (NUMBERS,).
         chance: state of the random numbers, uint64, (1,).
         owners: is added to: 1 where black owned a point at an end, -1 where white; (POINTS,).
 
@@ -312,7 +310,7 @@ def search(
         if state[PASSES] >= 2:
             balance = score_area(state, owner)
         else:
-            play_out(state, chance, local, played)
+            play_out(state, chance, patterns, played)
             balance = score_end(state, owner)
         for point in range(SIDE, POINTS - SIDE):
             if owner[point] == BLACK:

@@ -2,22 +2,46 @@
 
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
-from . import caching, features, layout, patterns, planes, playouts, puct, rules, search
+from .compiled import (
+    caching,
+    features,
+    layout,
+    patterns,
+    planes,
+    playouts,
+    puct,
+    rules,
+    search,
+)
+
+Steps = tuple[tuple[str, Callable[[], None]], ...]
 
 
 @cache
 def prepare() -> None:
-    """Have everything compiled; a process that finds nothing on disk says what it does."""
-    new = not caching.is_kept()
+    """Have rules, playouts and search compiled; say so where that is done for the first time."""
+    _compile(BASICS, "search.search")
+
+
+@cache
+def prepare_guided() -> None:
+    """Likewise what a network's search needs besides."""
+    prepare()
+    _compile(GUIDED, "puct.descend")
+
+
+def _compile(steps: Steps, last: str) -> None:
+    new = not caching.is_kept(last)
     started = time.perf_counter()
-    for number, (what, compile_it) in enumerate(STEPS, 1):
+    for number, (what, compile_it) in enumerate(steps, 1):
         if new:
             print(
-                f"  compiling for this machine, once: {what} ({number} of {len(STEPS)}, "
+                f"  compiling for this machine, once: {what} ({number} of {len(steps)}, "
                 f"{time.perf_counter() - started:.0f} s so far)",
                 file=sys.stderr,
                 flush=True,
@@ -60,7 +84,6 @@ def _search() -> None:
         table,
         np.zeros(0, np.float32),
         np.zeros((2, 1), np.float32),
-        table,
         playouts.seed_chance(0),
         np.zeros(layout.POINTS),
     )
@@ -80,9 +103,5 @@ def _guided() -> None:
     puct.improve(links, stats, np.zeros(places))
 
 
-STEPS = (
-    ("the rules", _rules),
-    ("playouts", _playouts),
-    ("search", _search),
-    ("search with a network", _guided),
-)
+BASICS: Steps = (("the rules", _rules), ("playouts", _playouts), ("search", _search))
+GUIDED: Steps = (("search with a network", _guided),)
