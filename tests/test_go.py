@@ -60,6 +60,24 @@ def test_the_champion_looks_at_a_game_and_draws_it(finished, tmp_path):
 
 
 @pytest.mark.pipeline
+def test_what_would_be_read_can_be_looked_at(finished):
+    said = finished.run("penstock", "look", "go").stdout
+    assert "5x5, komi 3.5: 32 openings, 12 recorded games" in said
+    assert "records: 12, such as game-00.sgf" in said
+
+
+@pytest.mark.pipeline
+def test_another_model_is_compared_on_the_same_openings(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    project.set("go", train={"seed": 1})
+    project.run("penstock", "run", "go")
+    receipt = json.loads((project.root / "data" / "go" / "receipt.json").read_text())
+    (comparison,) = receipt["comparisons"]
+    assert receipt["version"] == 2
+    assert comparison["low"] <= comparison["difference"] <= comparison["high"]
+
+
+@pytest.mark.pipeline
 def test_a_script_plays_the_champion_by_gtp(finished, monkeypatch):
     """As gogui-twogtp does: a referee of our own, and a program behind a pipe."""
     for name, value in {**finished.environment(), **finished.warm}.items():

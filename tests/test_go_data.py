@@ -98,7 +98,7 @@ def test_records_are_taken_or_rejected_with_a_reason(tmp_path):
             "notes.txt": b"hello",
         },
     )
-    assert dataset.table("records")["record"].tolist() == ["again.sgf", "good.sgf"]
+    assert dataset.table("records")["id"].tolist() == ["again.sgf", "good.sgf"]
     reasons = dataset.rejected.set_index("id")["reason"].to_dict()
     assert reasons["deep/also.SGF"] == "the same game as again.sgf"
     assert reasons["other.sgf"] == "a board of 7x7; expected 5"

@@ -66,7 +66,7 @@ def test_a_tree_is_read(name, paths, contents, tmp_path):
         assert set(dataset.info["maps"]) == own or not own
         return
     if name == "go":
-        assert dataset.table("records")["record"].tolist() == ["club/first.sgf"]
+        assert dataset.table("records")["id"].tolist() == ["club/first.sgf"]
         return
     examples = [path for path in paths if not path.endswith(LISTS) and "ubyte" not in path]
     assert len(dataset.index) == (

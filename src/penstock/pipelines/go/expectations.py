@@ -25,7 +25,7 @@ def tables(dataset: "Dataset") -> dict[str, pd.DataFrame]:
 
     Returns:
         Those of `datasets.profile`; `evenness`, a row: share (of the playouts that black wins, the
-        mean over some test openings); `records`: record, splits (how many its game is in);
+        mean over some test openings); `records`: sha256, splits (how many its game is in);
         `record_totals`: found, rejected, share.
     """
     made = profile.tables(dataset)

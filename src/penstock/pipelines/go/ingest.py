@@ -44,8 +44,8 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
                 f"only {len(openings)} more are found; ask for fewer, or raise data.opening_moves"
             )
         writer.add(_questions(rules, split, openings, params.data), {})
-    print(f"  {rules.size}x{rules.size}, komi {rules.komi:g}: {sum(wanted.values()):,} openings, ")
-    print(f"  {records:,} recorded games")
+    about = f"{rules.size}x{rules.size}, komi {rules.komi:g}"
+    print(f"  {about}: {sum(wanted.values()):,} openings, {records:,} recorded games")
 
 
 def _questions(rules: Rules, split: str, openings: list[Opening], data: Data) -> pd.DataFrame:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TABLE, MOVES = "records", "record_moves"
 SUFFIX = ".sgf"
-COLUMNS = ("record", "split", "start", "stop", "winner", "setup", "sha256")
+COLUMNS = ("id", "split", "start", "stop", "winner", "setup", "sha256")
 
 
 def add_records(source: Path, writer: DatasetWriter, rules: Rules, held_out: float) -> int:
