@@ -56,7 +56,7 @@ RULES = Rules(9, 7.5)
 OPENING_MOVES = 2
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "patterns": {
-        "model": {"kind": "patterns", "playouts": 1000, "bonus": 0.6},
+        "model": {"kind": "patterns", "playouts": 1000, "visits": 60.0},
         "train": {"games": 32, "steps": 200, "playouts": 600, "learning_rate": 0.01},
     },
     "residual": {
@@ -257,23 +257,21 @@ def compare(weights: Path, games: int, seconds: float) -> None:
 
 
 def choose(weights: Path, games: int, count: int, only: str) -> None:
-    """Bonus of the learned policy, with rules of thumb and without, by validation openings."""
-    network = load(weights / "patterns")
-    learned = network.learned()
+    """How many visits the learned policy counts as, by validation openings, at equal time."""
+    learned = load(weights / "patterns").learned()
     pairings = make_pairings(games, "validation")
-    rate = playouts_a_second(None, True, count)
-    for knowing in (True, False):
-        for bonus in (0.1, 0.2, 0.4, 0.6, 1.0, 1.5):
-            name = f"bonus {bonus:g}{'' if knowing else ', no rules of thumb'}"
-            if only and only not in name:
-                continue
-            changed = Learned(learned.weights, learned.tables, bonus)
-            own = int(count * playouts_a_second(changed, knowing, count) / rate)
-            player = SearchPlayer(own, changed, name=f"{name}, {own} playouts", knowing=knowing)
-            match(player, SearchPlayer(count), pairings)
+    rate = playouts_a_second(None, count)
+    for visits in (15.0, 30.0, 60.0, 120.0, 240.0):
+        name = f"{visits:g} visits"
+        if only and only not in name:
+            continue
+        changed = Learned(learned.weights, learned.tables, visits)
+        own = int(count * playouts_a_second(changed, count) / rate)
+        player = SearchPlayer(own, changed, name=f"{name}, {own} playouts")
+        match(player, SearchPlayer(count), pairings)
 
 
-def playouts_a_second(learned: Learned | None, knowing: bool, count: int) -> float:
+def playouts_a_second(learned: Learned | None, count: int) -> float:
     """How fast a search is, in CPU time, from the empty board and from a game's middle."""
     middle = Position(RULES)
     guide = Thinker(200, seed=5)
@@ -282,8 +280,7 @@ def playouts_a_second(learned: Learned | None, knowing: bool, count: int) -> flo
     spent, started = 0, time.process_time()
     for number in range(6):
         for position in (Position(RULES), middle):
-            thinker = Thinker(count, seed=number, learned=learned, knowing=knowing)
-            spent += thinker.think(position).spent
+            spent += Thinker(count, seed=number, learned=learned).think(position).spent
     return spent / (time.process_time() - started)
 
 

@@ -112,7 +112,7 @@ def test_patterns_do_not_depend_on_how_the_board_lies():
 
 def test_the_search_weighs_moves_as_the_network_does():
     torch.manual_seed(1)
-    model = network(Patterns(bonus=100.0), INFO).eval()
+    model = network(Patterns(visits=10_000.0), INFO).eval()
     with torch.no_grad():
         model.categories.normal_()
         model.patterns.normal_()

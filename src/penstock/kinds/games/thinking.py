@@ -22,12 +22,12 @@ class Learned:
     Attributes:
         weights: of the categories of a move, float32, (CATEGORIES,); empty for none.
         tables: of its pattern, far from the last move and beside it, float32, (2, NUMBERS).
-        bonus: how much the share counts that a move has by these weights.
+        visits: won visits that a move counts as which is certain by these weights.
     """
 
     weights: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     tables: np.ndarray = field(default_factory=lambda: np.zeros((2, 1), np.float32))
-    bonus: float = 0.0
+    visits: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def hand_made() -> np.ndarray:
 
 
 class Thinker:
-    """Plays by search with playouts: rules of thumb, and learned weights if there are any.
+    """Plays by search with playouts, by rules of thumb or, if there are any, learned weights.
 
     The same seed, games and numbers of playouts give the same moves.
     """
@@ -81,7 +81,6 @@ class Thinker:
         seconds: float | None = None,
         seed: int = 0,
         learned: Learned | None = None,
-        knowing: bool = True,
         equivalence: float = 3500.0,
     ) -> None:
         """Set up.
@@ -91,13 +90,12 @@ class Thinker:
             seconds: for each move, in place of playouts, if given.
             seed: of all chance.
             learned: what a model adds.
-            knowing: whether rules of thumb count beforehand.
             equivalence: visits at which a value counts as much as its rapid estimate.
         """
         preparation.prepare()
         self.playouts, self.seconds = playouts, seconds
         self.learned = learned or Learned()
-        self.knowing, self.equivalence = knowing, equivalence
+        self.equivalence = equivalence
         self.chance = np.array(playouts_chance(seed))
         self._tree: _Tree | None = None
 
@@ -150,8 +148,8 @@ class Thinker:
         settings = np.zeros(search.SETTINGS)
         settings[search.KOMI] = rules.komi
         settings[search.EQUIVALENCE] = self.equivalence
-        settings[search.HEURISTICS] = self.knowing
-        settings[search.BONUS] = self.learned.bonus
+        settings[search.HEURISTICS] = len(self.learned.weights) == 0
+        settings[search.LEARNED_VISITS] = self.learned.visits
         settings[search.SUPERKO] = rules.superko
         settings[search.EXPAND_AT] = 8
         return settings

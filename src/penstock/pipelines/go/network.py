@@ -71,7 +71,7 @@ class PatternPolicy(nn.Module):
         return Learned(
             weights=self.categories.cpu().numpy().astype(np.float32),
             tables=np.ascontiguousarray(tables, np.float32),
-            bonus=self.model.bonus,
+            visits=self.model.visits,
         )
 
 

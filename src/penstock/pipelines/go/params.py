@@ -16,7 +16,6 @@ from ...settings.sections import (
 
 Questions = Annotated[int, Field(ge=1, le=10_000)]
 Playouts = Annotated[int, Field(ge=1, le=10_000_000)]
-Ratio = Annotated[float, Field(ge=0, le=100)]
 
 
 class Data(Section):
@@ -53,8 +52,9 @@ class Patterns(Section):
     """Kind of model."""
     playouts: Playouts = 1000
     """Playouts for a move, when it plays."""
-    bonus: Ratio = 0.6
-    """How much the policy counts in the choice of what to look at."""
+    visits: Annotated[float, Field(ge=0, le=10_000)] = 60.0
+    """Won visits that a move counts as before it was looked at, if the policy is certain of it;
+    else by the root of its probability."""
 
 
 class Residual(Section):

@@ -55,18 +55,14 @@ class SearchPlayer:
         learned: Learned | None = None,
         seconds: float | None = None,
         name: str = "",
-        knowing: bool = True,
     ) -> None:
         """Set how long it thinks about a move: playouts, or seconds if given."""
         self.playouts, self.seconds, self.learned = playouts, seconds, learned
-        self.knowing = knowing
         self.name = name or f"search {playouts}"
 
     def begin(self, seeds: Sequence[int]) -> None:
         """Take a tree for each game."""
-        self.thinkers = [
-            Thinker(self.playouts, self.seconds, it, self.learned, self.knowing) for it in seeds
-        ]
+        self.thinkers = [Thinker(self.playouts, self.seconds, it, self.learned) for it in seeds]
 
     def choose(self, games: Sequence[int], positions: Sequence[Position]) -> list[int]:
         """Think about each position in turn."""

@@ -37,7 +37,7 @@ MOVE, FIRST, CHILDREN = 0, 1, 2
 # Rows of `stats`, float32.
 PRIOR_VISITS, PRIOR_WINS, VISITS, WINS, RAPID_VISITS, RAPID_WINS, SHARE = 0, 1, 2, 3, 4, 5, 6
 # Of `settings`, float64.
-KOMI, EQUIVALENCE, HEURISTICS, BONUS, SUPERKO, EXPAND_AT = 0, 1, 2, 3, 4, 5
+KOMI, EQUIVALENCE, HEURISTICS, LEARNED_VISITS, SUPERKO, EXPAND_AT = 0, 1, 2, 3, 4, 5
 SETTINGS = 6
 
 DEEPEST = 300  # moves in the tree
@@ -86,8 +86,17 @@ def _add_knowledge(
 
 
 @compiled
-def _share_out(stats: np.ndarray, first: int, end: int) -> None:
-    """Softmax of the weights of siblings, which stand in SHARE."""
+def _add_learned(stats: np.ndarray, first: int, end: int, visits: float) -> None:
+    """Let moves count as won beforehand, by the root of their learned probability.
+
+    The root, since a move that the policy prefers twice as much is seldom twice as good.
+
+    Args:
+        stats: of the tree; SHARE has weights, and then their softmax.
+        first: of the siblings.
+        end: after the last of them.
+        visits: that a certain move counts as.
+    """
     most = np.float32(-1e30)
     for node in range(first, end):
         most = max(most, stats[SHARE, node])
@@ -97,6 +106,9 @@ def _share_out(stats: np.ndarray, first: int, end: int) -> None:
         total += stats[SHARE, node]
     for node in range(first, end):
         stats[SHARE, node] /= total
+        won = np.float32(visits) * np.sqrt(stats[SHARE, node])
+        stats[PRIOR_VISITS, node] += won
+        stats[PRIOR_WINS, node] += won
 
 
 @compiled
@@ -159,7 +171,7 @@ def expand(
                 stats[SHARE, used] = weigh(state, point, colour, weights, tables, found)
         used += 1
     if len(weights) > 0:
-        _share_out(stats, first, used)
+        _add_learned(stats, first, used, settings[LEARNED_VISITS])
     links[FIRST, node] = first
     links[CHILDREN, node] = used - first
     return used
@@ -169,16 +181,10 @@ def expand(
 def _choose(
     node: int, links: np.ndarray, stats: np.ndarray, settings: np.ndarray, chance: np.ndarray
 ) -> int:
-    """The child to look at: the largest mean of value and rapid value, and a learned bonus."""
+    """The child to look at: the largest mean of its value and its rapid value."""
     first, children = links[FIRST, node], links[CHILDREN, node]
     start = draw(chance, children)
     equivalence = np.float32(settings[EQUIVALENCE])
-    visits_here = np.float32(1.0)
-    bonus = np.float32(settings[BONUS])
-    if bonus > 0:
-        for child in range(first, first + children):
-            visits_here += stats[VISITS, child]
-        bonus *= np.sqrt(visits_here)
     best, best_value = first, np.float32(-1e30)
     for number in range(children):
         child = first + (start + number) % children
@@ -188,8 +194,6 @@ def _choose(
         if rapid > 0:
             trust = rapid / (rapid + visits + visits * rapid / equivalence)
             value += trust * (stats[RAPID_WINS, child] / rapid - value)
-        if bonus > 0:
-            value += bonus * stats[SHARE, child] / (np.float32(1.0) + stats[VISITS, child])
         if value > best_value:
             best, best_value = child, value
     return best
