@@ -6,13 +6,14 @@ from penstock.kinds.games.compiled.layout import BLACK, PASS, WHITE
 from penstock.kinds.games.points import read_point
 from penstock.kinds.games.position import Position, Rules
 from penstock.kinds.games.records import MOST_BYTES, read_record, write_record
+from projects import REAL
 
 
 def test_a_game_that_is_written_reads_as_it_was():
     position = Position(Rules(9, 6.5), [(BLACK, read_point("C3", 9)), (BLACK, read_point("G7", 9))])
     for name in ("E5", "D4", "pass", "F4"):
         position.play(read_point(name, 9))
-    record = read_record(write_record(position, ("an ]engine\\", "白"), "W+6.5", {1: "hm", 0: "a"}))
+    record = read_record(write_record(position, ("an ]engine\\", "白"), "W+6.5"))
     assert record.replay(Rules(9, 6.5)).moves == position.moves
     assert sorted(record.setup) == sorted(position.setup)
     assert (record.komi, record.winner, record.result) == (6.5, WHITE, "W+6.5")
@@ -74,3 +75,21 @@ def test_an_illegal_move_is_named():
         read_record(suicide).replay(Rules(3))
     with pytest.raises(ValueError, match="a board of 3x3; expected 9"):
         read_record(suicide).replay(Rules(9))
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not (REAL / "go").is_dir(), reason="no recorded games in shared/data/go")
+def test_games_of_real_programs_and_people_are_legal_to_their_end():
+    """Tournament games of 2001 to 2006; dead stones are seldom played out by people."""
+    files = sorted((REAL / "go").rglob("*.sgf"))
+    counted, same = 0, 0
+    for file in files:
+        record = read_record(file.read_bytes())
+        position = record.replay(Rules(9, record.komi or 0.0))
+        ended = len(record.moves) > 1 and [it for _, it in record.moves[-2:]] == [PASS, PASS]
+        if ended and record.winner and record.result[2:3].isdigit():
+            counted += 1
+            same += (position.margin() > 0) == (record.winner == BLACK)
+    assert len(files) == 111
+    assert counted > 20
+    assert same > counted / 2, "others end with dead stones on the board"

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from penstock.kinds.games import thinking
 from penstock.kinds.games.compiled import caching, layout, patterns, playouts, rules, tactics
 from penstock.kinds.games.compiled.layout import BLACK, PASS, WHITE
 from penstock.kinds.games.points import all_points, name_point, place_of, read_point
@@ -107,6 +108,13 @@ def test_thinking_by_time_ends_and_has_looked():
     thought = Thinker(seconds=0.05).think(Position(Rules(9)))
     assert thought.spent > 0
     assert set(thought.moves) == {*all_points(9), PASS}
+
+
+def test_a_full_tree_is_played_out_from(monkeypatch):
+    monkeypatch.setattr(thinking, "MOST_NODES", 100)
+    thought = Thinker(1000, seed=0).think(Position(Rules(9)))
+    assert thought.spent > 300
+    assert thought.visits.sum() == thought.spent
 
 
 def test_a_won_game_is_ended_when_the_other_passes():

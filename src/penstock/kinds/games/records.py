@@ -1,6 +1,6 @@
 """Records of games: SGF, read and written by sgfmill. The main line counts, no variations."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sgfmill import sgf, sgf_moves
 
@@ -25,7 +25,6 @@ class Record:
         winner: BLACK, WHITE, or None: a draw, or not recorded.
         result: as it stands there.
         players: black and white, by name.
-        properties: of the root, in short: event, date and the like.
     """
 
     size: int
@@ -35,7 +34,6 @@ class Record:
     winner: int | None = None
     result: str = ""
     players: tuple[str, str] = ("", "")
-    properties: dict[str, str] = field(default_factory=dict)
 
     def replay(self, rules: Rules, up_to: int | None = None) -> Position:
         """The position after all moves, or after so many.
@@ -89,7 +87,6 @@ def read_record(content: bytes) -> Record:
         winner=None if winner is None else LETTERS[winner],
         result=_text(root, "RE"),
         players=(_text(root, "PB"), _text(root, "PW")),
-        properties={name: _text(root, name) for name in ("EV", "DT", "RU", "HA")},
     )
 
 
@@ -104,7 +101,6 @@ def write_record(
     position: Position,
     players: tuple[str, str] = ("", ""),
     result: str = "",
-    comments: dict[int, str] | None = None,
 ) -> bytes:
     """Write a game as SGF.
 
@@ -112,7 +108,6 @@ def write_record(
         position: with its setup and moves.
         players: black and white.
         result: `B+3.5` say.
-        comments: number of a move, 0 for the root -> what is said there.
     """
     size = position.size
     game = sgf.Sgf_game(size, encoding="UTF-8")
@@ -127,14 +122,9 @@ def write_record(
             for colour in (BLACK, WHITE)
         }
         root.set_setup_stones(stones[BLACK], stones[WHITE])
-    comments = comments or {}
-    if 0 in comments:
-        root.set("C", comments[0])
-    for number, (colour, point) in enumerate(position.moves, 1):
+    for colour, point in position.moves:
         node = game.extend_main_sequence()
         node.set_move(COLOUR_LETTERS[colour], _sgfmill_point(point, size))
-        if number in comments:
-            node.set("C", comments[number])
     content: bytes = game.serialise()
     return content
 

@@ -12,7 +12,9 @@ from .compiled.layout import BLACK, PASS, SIDE
 from .position import Position, Rules, other
 
 ROUND = 128  # playouts between two looks at the clock
-NODES_A_PLAYOUT = 8  # room in the tree
+NODES_A_PLAYOUT, MOST_NODES = 8, 2**22  # room in the tree; 40 bytes a node
+EQUIVALENCE = 3500.0  # visits at which a value counts as much as its rapid estimate
+EXPAND_AT = 8  # visits before a node gets children
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,6 @@ class Thinker:
         seconds: float | None = None,
         seed: int = 0,
         learned: Learned | None = None,
-        equivalence: float = 3500.0,
     ) -> None:
         """Set up.
 
@@ -90,12 +91,10 @@ class Thinker:
             seconds: for each move, in place of playouts, if given.
             seed: of all chance.
             learned: what a model adds.
-            equivalence: visits at which a value counts as much as its rapid estimate.
         """
         preparation.prepare()
         self.playouts, self.seconds = playouts, seconds
         self.learned = learned or Learned()
-        self.equivalence = equivalence
         self.chance = np.array(playouts_chance(seed))
         self._tree: _Tree | None = None
 
@@ -114,7 +113,7 @@ class Thinker:
         past, count = position.past_with_room(search.DEEPEST + 2)
         settings = self._settings(position.rules)
         spent, most = 0, wanted if seconds is None else 10**9
-        while spent < most and not tree.is_full:
+        while spent < most:
             if seconds is not None and time.perf_counter() - started >= seconds:
                 break
             step = min(ROUND, most - spent)
@@ -147,16 +146,17 @@ class Thinker:
     def _settings(self, rules: Rules) -> np.ndarray:
         settings = np.zeros(search.SETTINGS)
         settings[search.KOMI] = rules.komi
-        settings[search.EQUIVALENCE] = self.equivalence
+        settings[search.EQUIVALENCE] = EQUIVALENCE
         settings[search.HEURISTICS] = len(self.learned.weights) == 0
         settings[search.LEARNED_VISITS] = self.learned.visits
         settings[search.SUPERKO] = rules.superko
-        settings[search.EXPAND_AT] = 8
+        settings[search.EXPAND_AT] = EXPAND_AT
         return settings
 
     def _continue(self, position: Position, playouts: int) -> "_Tree":
         """What was found of this position before, with room for more; or nothing yet."""
-        room = NODES_A_PLAYOUT * playouts + 2000 * (1 + position.size**2 // 81)
+        wanted = NODES_A_PLAYOUT * playouts + 2000 * (1 + position.size**2 // 81)
+        room = min(wanted, MOST_NODES)  # a full tree is played out from, and does not grow
         old = self._tree
         node = old.find(position) if old is not None else None
         self._tree = _Tree(room + (old.used if old is not None and node is not None else 0))
@@ -189,11 +189,6 @@ class _Tree:
         self.owners = np.zeros(layout.POINTS)
         self.used = 0
         self.game: tuple[Rules, tuple, tuple] | None = None
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no node can get children any more."""
-        return self.used + 400 >= self.links.shape[1]
 
     def find(self, position: Position) -> int | None:
         """The node of a position some moves later, if it has one with children."""

@@ -14,6 +14,7 @@ from ...kinds.games.thinking import hand_made, passing_wins
 from .network import ResidualNetwork
 
 CONSIDERED = 16  # moves that the root looks at
+MOST_NODES = 2**21  # of a tree, which does not grow further
 TOGETHER = 16  # positions that are looked at in one batch, at least, where the plan allows it
 
 
@@ -44,8 +45,9 @@ class _Tree:
     def __init__(self, position: Position, playouts: int, noise: np.ndarray, seed: int) -> None:
         places = position.size**2 + 1
         self.position, self.playouts, self.noise = position, playouts, noise
-        self.links = np.zeros((3, (playouts + 2) * places), np.int32)
-        self.stats = np.zeros((5, (playouts + 2) * places), np.float32)
+        nodes = min((playouts + 2) * places, MOST_NODES)
+        self.links = np.zeros((3, nodes), np.int32)
+        self.stats = np.zeros((5, nodes), np.float32)
         self.past, self.count = position.past_with_room(puct.DEEPEST + 2)
         self.chance = playouts_chance(seed)
         self.used, self.done = 1, 0
