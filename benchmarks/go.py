@@ -65,7 +65,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "games": 64,
             "steps": 300,
             "playouts": 32,
-            "search_rounds": 8,
+            "search_rounds": 20,
             "window": 40_000,
         },
     },

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -59,14 +59,32 @@ class GoLearner(Learner):
             self.params.learning_rate,
             weight_decay=self.params.weight_decay,
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, SLOWEST, max(1, steps))
+        falling = torch.optim.lr_scheduler.LambdaLR(
+            adam, lambda step: 1 - (1 - SLOWEST) * min(1.0, self.share_done(step))
+        )
         return {"optimizer": adam, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
+
+    def share_done(self, step: int) -> float:
+        """How much of the training is behind, by whichever of its budgets is spent the most."""
+        train = self.params
+        shares = [step / max(1, int(self.trainer.estimated_stepping_batches))]
+        if train.positions is not None:
+            shares.append(int(self.positions) / train.positions)
+        if train.minutes is not None:
+            shares.append((time.monotonic() - self.started) / 60 / train.minutes)
+        return max(shares)
 
     def plan(self) -> Plan:
         """How the games of a round are played."""
         train = self.params
-        return Plan(self.rules, self.openings, train.games, train.playouts, train.full_share)
+        playouts = train.search_playouts if self.by_search else train.playouts
+        return Plan(self.rules, self.openings, train.games, playouts, train.full_share)
+
+    @property
+    def by_search(self) -> bool:
+        """Whether classical search plays this round, in place of a network."""
+        networks = isinstance(self.network, ResidualNetwork)
+        return networks and self.current_epoch < self.params.search_rounds
 
     def validation_step(self, batch: Batch, number: int) -> None:
         """Note which questions to play."""
@@ -137,15 +155,12 @@ class RememberingLearner(GoLearner):
         self._remember(encode_games(self.network, games))
 
     def _play(self) -> list[Played]:
-        network = self.network
-        if isinstance(network, ResidualNetwork):
-            if self.current_epoch >= self.params.search_rounds:
-                return play_by_network(self.plan(), self.round_seed(), GuidedSearch(network))
-            return play_by_search(self.plan(), self.round_seed())
-        learned = network.learned() if isinstance(network, PatternPolicy) else None
-        if self.current_epoch < max(1, self.params.search_rounds):
-            learned = None  # nothing is learned yet
-        return play_by_search(self.plan(), self.round_seed(), learned)
+        network, plan, seed = self.network, self.plan(), self.round_seed()
+        if isinstance(network, ResidualNetwork) and not self.by_search:
+            return play_by_network(plan, seed, GuidedSearch(network))
+        learns_policy = isinstance(network, PatternPolicy) and self.current_epoch > 0
+        learned = cast(PatternPolicy, network).learned() if learns_policy else None
+        return play_by_search(plan, seed, learned)
 
     def _recorded(self) -> Arrays:
         records = [it for split in self.params.splits for it in read_records(self.dataset, split)]

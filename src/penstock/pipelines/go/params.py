@@ -107,6 +107,8 @@ class Train(TrainParams):
     to see how games end (playout-cap randomisation: Wu 2019)."""
     search_rounds: Annotated[int, Field(ge=0)] = 0
     """First rounds in which classical search plays in place of a network."""
+    search_playouts: Playouts = 600
+    """Playouts for a move in those rounds."""
     learn_from_records: bool = True
     """Whether recorded games of the training split are learned from too, if there are any."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.003
