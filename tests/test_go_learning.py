@@ -172,6 +172,10 @@ def test_a_guided_search_finds_what_wins_without_having_learned():
     assert found[0].move == found[1].move
     assert found[0].visits.sum() == 60
     assert found[0].policy.sum() == pytest.approx(1, abs=1e-5)
+    generous = Position(Rules(5, -60.5), position.setup)
+    generous.state[:] = position.state
+    hopeful = search.think([generous], [60], noises[:1], [1])[0]
+    assert hopeful.value > found[0].value, "the komi of the position counts"
     alone = search.think([position], [60], noises[:1], [1])[0]
     assert alone.visits.sum() == 60
 

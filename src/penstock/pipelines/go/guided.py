@@ -112,8 +112,8 @@ class GuidedSearch:
                     tree.position.state,
                     tree.past,
                     tree.count,
-                    self.rules.superko,
-                    self.rules.komi,
+                    tree.position.rules.superko,
+                    tree.position.rules.komi,
                     tree.links,
                     tree.stats,
                     tree.noise,
@@ -127,7 +127,7 @@ class GuidedSearch:
         logits, values, owners = self.network.look(seen[: len(went)])
         for tree, row, depth, known in went:
             ended = known >= 0
-            value = known if ended else self._value(float(values[row]), leaves[row], tree.chance)
+            value = known if ended else self._value(float(values[row]), leaves[row], tree)
             if tree.used == 1:
                 tree.owners = owners[row]
             else:
@@ -144,11 +144,12 @@ class GuidedSearch:
                 tree.stats,
             )
 
-    def _value(self, value: float, leaf: np.ndarray, chance: np.ndarray) -> float:
+    def _value(self, value: float, leaf: np.ndarray, tree: _Tree) -> float:
         """The network's value, and that of playouts."""
         if not self.rollouts:
             return value
-        rolled = puct.roll_out(leaf, self.rollouts, self.rules.komi, chance, hand_made())
+        komi = tree.position.rules.komi
+        rolled = puct.roll_out(leaf, self.rollouts, komi, tree.chance, hand_made())
         return (1 - self.share) * value + self.share * float(rolled)
 
     def _tell(self, tree: _Tree) -> Finding:
