@@ -60,7 +60,10 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "train": {"games": 32, "steps": 200, "playouts": 600, "learning_rate": 0.01},
     },
     "residual": {
-        "model": {"kind": "residual", "channels": 32, "blocks": 4},
+        "model": {
+            **{"kind": "residual", "channels": 32, "blocks": 4},
+            **{"playouts": 200, "rollouts": 8, "rollout_share": 0.5},
+        },
         "train": {
             "games": 64,
             "steps": 300,
@@ -219,17 +222,17 @@ def learn(
         strength(network, games)
 
 
-def strength(network: Any, games: int) -> None:
+def strength(network: Any, games: int, playouts: int | None = None) -> None:
     """A model against random moves, classical search and GNU Go, from test openings."""
     pairings = make_pairings(games, "test")
-    match(make_player(network), RandomPlayer(), pairings)
-    match(make_player(network), SearchPlayer(1000), pairings)
+    match(make_player(network, playouts), RandomPlayer(), pairings)
+    match(make_player(network, playouts), SearchPlayer(1000), pairings)
     program = gnu_go(1)
     if program is None:
         print("GNU Go is not installed: no games against it")
         return
     with program:
-        match(make_player(network), program, pairings)
+        match(make_player(network, playouts), program, pairings)
 
 
 def load(folder: Path) -> Any:
@@ -304,7 +307,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=list(PRESETS), default="patterns")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seconds", type=float, default=0.2, help="a move, or of a measurement")
-    parser.add_argument("--playouts", type=int, default=1000, help="of classical search")
+    parser.add_argument("--playouts", type=int, help="a move, of a model or of classical search")
     parser.add_argument("--weights", "--keep", type=Path, default=Path("weights"))
     parser.add_argument("--set", default="{}", help="other settings, as JSON")
     parser.add_argument("--only", default="", help="settings whose name has this")
@@ -328,11 +331,11 @@ def main() -> None:
             json.loads(arguments.set),
         )
     elif arguments.what == "strength":
-        strength(load(arguments.weights / arguments.kind), arguments.games)
+        strength(load(arguments.weights / arguments.kind), arguments.games, arguments.playouts)
     elif arguments.what == "compare":
         compare(arguments.weights, arguments.games, arguments.seconds)
     elif arguments.what == "choose":
-        choose(arguments.weights, arguments.games, arguments.playouts, arguments.only)
+        choose(arguments.weights, arguments.games, arguments.playouts or 1000, arguments.only)
     else:
         two_programs(arguments.black, arguments.white, arguments.games)
 
