@@ -483,6 +483,22 @@ def chat(
     talk(_open(name), options or [])
 
 
+@app.command(rich_help_panel="Looking")
+def gtp(
+    name: Annotated[str, typer.Argument(help="A pipeline whose models play Go.")] = "go",
+) -> None:
+    """Play Go with the champion by the Go Text Protocol, version 2.
+
+    For programs that show a board: Sabaki, GoGui, a script. Commands come in, responses go out.
+    """
+    workspace = _open(name)
+    from .commands.predict import converse
+
+    for response in converse(workspace, iter(sys.stdin.readline, "")):
+        sys.stdout.write(response)
+        sys.stdout.flush()
+
+
 Version = Annotated[int, typer.Argument(help="A version of the registry.", min=1)]
 
 

@@ -101,6 +101,21 @@ def stream_answer(workspace: Workspace, file: Path, settings: list[str]) -> Iter
     return parts
 
 
+def converse(workspace: Workspace, lines: Iterator[str]) -> Iterator[str]:
+    """Have the champion answer commands, by the protocol of its field.
+
+    Raises:
+        PenstockError: there is no champion, or it speaks none.
+    """
+    champion = load_champion(workspace)
+    if not hasattr(champion.served.module, "converse"):
+        raise PenstockError(f"{champion.title}: speaks no protocol; `penstock predict` asks it")
+    responses: Iterator[str] = champion.served.module.converse(
+        champion.served.network, champion.served.description["dataset"], lines
+    )
+    return responses
+
+
 @dataclass(frozen=True)
 class Champion:
     """A registered model that was checked and loaded.
