@@ -126,6 +126,7 @@ def test_lists_of_chatterbot_are_read_and_run_no_code(tmp_path):
     for content, message in (
         ("conversations: !!python/object/apply:os.system ['true']", "not YAML|no list"),
         ("a: [", "not YAML"),
+        ("[" * 50_000, "not YAML"),
         ("a: 1", "no list `conversations`"),
     ):
         file.write_text(content)

@@ -131,6 +131,7 @@ def test_records_come_back_as_they_were(five):
     [
         ("size: 30\n", "size 30: expected 2 to 19 lines"),
         ("size: [1\n", "expected size: 9"),
+        ("[" * 50_000, "expected size: 9"),
         ("board: 9\n", "board: Extra inputs"),
         ("komi: x\n", "komi: Input should be a valid number"),
         ("komi: 3.3\n", "komi 3.3: expected a whole or half"),

@@ -109,7 +109,8 @@ def _read(file: Path) -> Settings:
     if file.stat().st_size > MOST_BYTES:
         raise PenstockError(f"{file}: more than {MOST_BYTES:,} bytes; expected a few lines of YAML")
     try:
-        content = YAML(typ="safe").load(file)
+        # Not by the parser in C, which a file of 50,000 brackets crashes.
+        content = YAML(typ="safe", pure=True).load(file)
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         problem = getattr(error, "problem", None) or type(error).__name__
         raise PenstockError(f"{file}: not valid YAML: {problem}; mend it") from None

@@ -128,10 +128,11 @@ def _yolo_names(files: Files) -> list[str]:
     if not path.endswith(".yaml"):
         return [it.strip() for it in files.text(path).splitlines() if it.strip()] if path else []
     try:
-        content = YAML(typ="safe").load(files.text(path))
+        # Not by the parser in C, which a file of 50,000 brackets crashes.
+        content = YAML(typ="safe", pure=True).load(files.text(path))
         names = content["names"]
         named = [names[it] for it in sorted(names)] if isinstance(names, dict) else list(names)
-    except (YAMLError, KeyError, TypeError) as error:
+    except (YAMLError, KeyError, TypeError, RecursionError) as error:
         raise PenstockError(
             f"{files.source / path}: no names of classes ({type(error).__name__}); expected "
             "names: [...]; add it"

@@ -33,7 +33,8 @@ def read_rules(file: Path) -> Rules:
         content = file.read_bytes()[: MOST_BYTES + 1]
         if len(content) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")
-        read: Any = YAML(typ="safe").load(content.decode()) or {}
+        # Not by the parser in C, which a file of 50,000 brackets crashes.
+        read: Any = YAML(typ="safe", pure=True).load(content.decode()) or {}
         known = _File.model_validate(read)
         komi = known.komi
         if not abs(komi) <= 400 or komi * 2 != int(komi * 2):
@@ -45,7 +46,7 @@ def read_rules(file: Path) -> Rules:
         raise PenstockError(
             f"{file}: {where}: {first['msg']}; expected size, komi and superko"
         ) from None
-    except (ValueError, YAMLError) as error:
+    except (ValueError, YAMLError, RecursionError) as error:
         told = " ".join(str(error).split())[:200]
         raise PenstockError(f"{file}: {told}; expected size: 9 and komi: 7.5, say") from None
 
