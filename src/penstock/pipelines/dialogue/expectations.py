@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ...datasets import profile
-from ...datasets.expectations import enough_examples, few_rejected
+from ...datasets.expectations import enough_examples, few_rejected, one_split, unique_ids
 from ...pipeline import Expectation
 from .params import Params
 
@@ -40,18 +40,8 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "each split has dialogues enough that are no near-duplicates of each other; add some",
         setting="expectations.min_dialogues",
     )
-    yield Expectation(
-        "groups",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no near-duplicates sit in two splits: the test would measure memory",
-    )
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_unique",
-        {"column": "id"},
-        "ids tell examples apart",
-    )
+    yield from one_split("groups", "group of near-duplicates")
+    yield from unique_ids()
     yield Expectation(
         "totals",
         "expect_column_values_to_be_between",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ...datasets import profile
-from ...datasets.expectations import enough_examples
+from ...datasets.expectations import enough_examples, one_split, unique_ids
 from ...pipeline import Expectation
 from .openings import UNEVEN, black_share
 from .params import Params
@@ -46,18 +46,8 @@ def expectations(params: Params) -> Iterator[Expectation]:
     """Yield every expectation, in the order a person should read them."""
     limits = params.expectations
     yield from enough_examples(limits.min_examples, "raise data.test_openings and the like")
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_unique",
-        {"column": "id"},
-        "ids tell questions apart",
-    )
-    yield Expectation(
-        "contents",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no question sits in two splits",
-    )
+    yield from unique_ids("questions")
+    yield from one_split("contents", "question")
     yield Expectation(
         "groups",
         "expect_column_values_to_be_between",
@@ -71,12 +61,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "neither colour wins most playouts: else a game says little; change komi in rules.yaml",
         severity="warning",
     )
-    yield Expectation(
-        "records",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no recorded game sits in two splits",
-    )
+    yield from one_split("records", "recorded game")
     yield Expectation(
         "record_totals",
         "expect_column_values_to_be_between",
