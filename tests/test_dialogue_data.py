@@ -124,9 +124,9 @@ def test_lists_of_chatterbot_are_read_and_run_no_code(tmp_path):
     assert found == [["Hi", "Hello"], ["What is 6 * 7?", "42"]]
     assert [name for name, _ in rejected] == ["talk.yml#2", "talk.yml#4"]
     for content, message in (
-        ("conversations: !!python/object/apply:os.system ['true']", "not YAML|no list"),
-        ("a: [", "not YAML"),
-        ("[" * 50_000, "not YAML"),
+        ("conversations: !!python/object/apply:os.system ['true']", "not valid YAML|no list"),
+        ("a: [", "not valid YAML"),
+        ("[" * 50_000, "not valid YAML"),
         ("a: 1", "no list `conversations`"),
     ):
         file.write_text(content)
@@ -150,7 +150,7 @@ def test_what_is_no_dialogue_is_rejected_by_name(tmp_path):
     (source / "README.md").write_text("This is about the dialogues.")
     dataset = ingested(source, tmp_path / "dataset")
     reasons = dict(dataset.rejected.itertuples(index=False))
-    assert "not YAML" in reasons["source/broken.yml"]
+    assert "not valid YAML" in reasons["source/broken.yml"]
     told = [reasons[f"source/dialogues.txt:{line}"] for line in range(61, 66)]
     for reason, part in zip(
         told,

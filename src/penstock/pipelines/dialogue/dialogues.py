@@ -6,11 +6,8 @@ them.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from ...kinds.folders.yaml_text import parse_yaml
 from ...kinds.tables.delimited import Layout, read_delimited, sniff
 from ...kinds.tables.raw_files import RawFile
 from ...messages.errors import PenstockError
@@ -146,20 +143,15 @@ def _name_columns(file: RawFile, layout: Layout, data: Data) -> tuple[list[str],
 
 
 def _read_lists(file: RawFile, reject: Reject) -> Iterator[Dialogue]:
-    """Dialogues of ChatterBot's YAML: `conversations`, a list of lists of utterances.
-
-    The safe loader makes lists, mappings, texts and numbers, and no other object; the one in C
-    would crash on 50,000 brackets.
-    """
+    """Dialogues of ChatterBot's YAML: `conversations`, a list of lists of utterances."""
     with file.open() as stream:
         content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise PenstockError(f"{file.name}: more than {LARGEST:,} bytes; divide the file")
     try:
-        read: Any = YAML(typ="safe", pure=True).load(content.decode("utf-8-sig"))
-    except (YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        first = str(error).split("\n")[0]
-        raise PenstockError(f"{file.name}: not YAML ({first}); mend the file") from None
+        read = parse_yaml(content)
+    except ValueError as error:
+        raise PenstockError(f"{file.name}: {error}; mend the file") from None
     if not isinstance(read, dict) or not isinstance(read.get("conversations"), list):
         raise PenstockError(f"{file.name}: no list `conversations`; expected one of lists of texts")
     for number, said in enumerate(read["conversations"], 1):

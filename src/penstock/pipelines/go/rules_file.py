@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from ...kinds.folders.yaml_text import parse_yaml
 from ...kinds.games.position import Rules
 from ...messages.errors import PenstockError
 from ...settings.sections import Section
@@ -33,9 +32,7 @@ def read_rules(file: Path) -> Rules:
         content = file.read_bytes()[: MOST_BYTES + 1]
         if len(content) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")
-        # Not by the parser in C, which a file of 50,000 brackets crashes.
-        read: Any = YAML(typ="safe", pure=True).load(content.decode()) or {}
-        known = _File.model_validate(read)
+        known = _File.model_validate(parse_yaml(content) or {})
         komi = known.komi
         if not abs(komi) <= 400 or komi * 2 != int(komi * 2):
             raise ValueError(f"komi {komi:g}: expected a whole or half number of points")
@@ -46,7 +43,7 @@ def read_rules(file: Path) -> Rules:
         raise PenstockError(
             f"{file}: {where}: {first['msg']}; expected size, komi and superko"
         ) from None
-    except (ValueError, YAMLError, RecursionError) as error:
+    except ValueError as error:
         told = " ".join(str(error).split())[:200]
         raise PenstockError(f"{file}: {told}; expected size: 9 and komi: 7.5, say") from None
 
