@@ -7,8 +7,9 @@ from functools import cache
 import numpy as np
 
 from . import preparation
-from .compiled import layout, patterns, playouts, search
+from .compiled import layout, patterns, search
 from .compiled.layout import BLACK, PASS, SIDE
+from .compiled.playouts import seed_chance
 from .position import Position, Rules, other
 
 ROUND = 128  # playouts between two looks at the clock
@@ -95,7 +96,7 @@ class Thinker:
         preparation.prepare()
         self.playouts, self.seconds = playouts, seconds
         self.learned = learned or Learned()
-        self.chance = np.array(playouts_chance(seed))
+        self.chance = seed_chance(seed)
         self._tree: _Tree | None = None
 
     def forget(self) -> None:
@@ -164,12 +165,6 @@ class Thinker:
             self._tree.take(old, node)
         self._tree.game = (position.rules, tuple(position.setup), tuple(position.moves))
         return self._tree
-
-
-def playouts_chance(seed: int) -> np.ndarray:
-    """The state of a generator, by a seed."""
-    chance: np.ndarray = playouts.seed_chance(seed)
-    return chance
 
 
 def passing_wins(position: Position) -> bool:

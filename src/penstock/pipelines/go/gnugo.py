@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ...kinds.games.compiled.layout import BLACK
 from ...kinds.games.points import read_point
-from ...kinds.games.position import Position
+from ...kinds.games.position import COLOURS, Position
 
 PLACES = ("/usr/games/gnugo", "/usr/local/bin/gnugo")  # Debian has it outside the usual path
-COLOURS = {BLACK: "black"}
 
 
 def find_gnugo() -> str | None:
@@ -54,7 +52,7 @@ class GtpProgram:
 
     def _ask(self, game: int, position: Position) -> int:
         self._catch_up(game, position)
-        answer = self.tell(f"genmove {_colour(position.turn)}")
+        answer = self.tell(f"genmove {COLOURS[position.turn]}")
         move = 0 if answer.lower() == "resign" else read_point(answer, position.size)
         if self._played is not None:
             self._played.append((position.turn, move))
@@ -69,10 +67,10 @@ class GtpProgram:
             self.tell("clear_board")
             self.tell(f"komi {position.rules.komi:g}")
             for colour, point in position.setup:
-                self.tell(f"play {_colour(colour)} {position.name(point)}")
+                self.tell(f"play {COLOURS[colour]} {position.name(point)}")
             known = []
         for colour, point in position.moves[len(known) :]:
-            self.tell(f"play {_colour(colour)} {position.name(point)}")
+            self.tell(f"play {COLOURS[colour]} {position.name(point)}")
         self._game, self._played = game, list(position.moves)
 
     def _restart(self, game: int) -> None:
@@ -135,7 +133,3 @@ def gnu_go(level: int) -> GtpProgram | None:
     flags = ["--chinese-rules", "--positional-superko", "--capture-all-dead", "--never-resign"]
     command = [program, "--mode", "gtp", "--level", str(level), *flags, "--seed", "{seed}"]
     return GtpProgram(command, f"GNU Go, level {level}")
-
-
-def _colour(colour: int) -> str:
-    return COLOURS.get(colour, "white")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...kinds.games import preparation
-from ...kinds.games.compiled import layout, planes, playouts, puct
+from ...kinds.games.compiled import layout, planes, puct
 from ...kinds.games.compiled.layout import PASS
+from ...kinds.games.compiled.playouts import seed_chance
 from ...kinds.games.position import Position
 from ...kinds.games.thinking import hand_made, passing_wins
 from .network import ResidualNetwork
@@ -49,16 +50,10 @@ class _Tree:
         self.links = np.zeros((3, nodes), np.int32)
         self.stats = np.zeros((5, nodes), np.float32)
         self.past, self.count = position.past_with_room(puct.DEEPEST + 2)
-        self.chance = playouts_chance(seed)
+        self.chance = seed_chance(seed)
         self.used, self.done = 1, 0
         self.owners = np.zeros(places - 1, np.float32)
         self.plan = puct.visit_plan(CONSIDERED, playouts)
-
-
-def playouts_chance(seed: int) -> np.ndarray:
-    """The state of a generator, by a seed."""
-    chance: np.ndarray = playouts.seed_chance(seed)
-    return chance
 
 
 class GuidedSearch:

@@ -10,6 +10,7 @@ from ...kinds.games.points import read_point
 from ...kinds.games.position import COLOURS, Position, Rules
 from ...kinds.games.records import read_record, write_record
 from .matches import LONGEST, Pairing
+from .rules_file import rules_of
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
@@ -37,14 +38,13 @@ def pairings_of(rows: pd.DataFrame, rules: Rules) -> list[Pairing]:
 def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
     """The questions of a split: an opening as SGF, which colour to play, and against whom."""
     examples = dataset.examples(split)
-    info = dataset.info
-    rules = Rules(info["size"], info["komi"], info["superko"])
+    rules = rules_of(dataset.info)
     return pd.DataFrame(
         {
             **{name: examples[name] for name in ("id", "sha256", "group")},
             "sgf": [write_record(read_opening(it, rules)) for it in examples["opening"]],
             "colour": examples["colour"],
-            "opponent": float(info["opponent_playouts"]),
+            "opponent": float(dataset.info["opponent_playouts"]),
             "seed": examples["seed"].astype(np.float64),
             "superko": bool(rules.superko),
         }

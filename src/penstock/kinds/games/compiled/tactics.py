@@ -46,6 +46,38 @@ def is_eye(state: np.ndarray, point: int, colour: int) -> bool:
 
 
 @compiled
+def _count_on(
+    state: np.ndarray, start: int, but: int, first: int, second: int, count: int
+) -> tuple[int, int, int]:
+    """Count the liberties of a chain on, ENOUGH at most.
+
+    Args:
+        state: the position.
+        start: a stone of the chain.
+        but: a point that is not counted.
+        first: the liberty that was found last; 0 if none.
+        second: the one before it.
+        count: how many there are so far.
+
+    Returns:
+        The same three then.
+    """
+    stone = start
+    while True:
+        for way in range(4):
+            near = stone + WAYS[way]
+            free = state[STONE + near] == EMPTY and near != but
+            if free and near != first and near != second:
+                count += 1
+                if count >= ENOUGH:
+                    return first, second, count
+                first, second = near, first
+        stone = state[NEXT + stone]
+        if stone == start:
+            return first, second, count
+
+
+@compiled
 def liberties_after(state: np.ndarray, point: int, colour: int) -> int:
     """How many liberties a stone would have once it is put there, ENOUGH at most."""
     first, second, count = 0, 0, 0
@@ -65,25 +97,10 @@ def liberties_after(state: np.ndarray, point: int, colour: int) -> int:
             first, second = beside, first
     for way in range(4):
         beside = point + WAYS[way]
-        if state[STONE + beside] != colour:
-            continue
-        stone = beside
-        while True:
-            for onward in range(4):
-                near = stone + WAYS[onward]
-                if (
-                    state[STONE + near] == EMPTY
-                    and near != point
-                    and near != first
-                    and near != second
-                ):
-                    count += 1
-                    if count >= ENOUGH:
-                        return ENOUGH
-                    first, second = near, first
-            stone = state[NEXT + stone]
-            if stone == beside:
-                break
+        if state[STONE + beside] == colour:
+            first, second, count = _count_on(state, beside, point, first, second, count)
+            if count >= ENOUGH:
+                return ENOUGH
     return count
 
 
@@ -207,19 +224,7 @@ def chain_liberties(state: np.ndarray, head: int) -> int:
     """Liberties of a chain, ENOUGH at most."""
     if in_atari(state, head):
         return 1
-    first, second, count = 0, 0, 0
     if state[LIBERTIES + head] == 0:
         return 0
-    stone = head
-    while True:
-        for way in range(4):
-            near = stone + WAYS[way]
-            if state[STONE + near] == EMPTY and near != first and near != second:
-                count += 1
-                if count >= ENOUGH:
-                    return ENOUGH
-                first, second = near, first
-        stone = state[NEXT + stone]
-        if stone == head:
-            break
+    _, _, count = _count_on(state, head, 0, 0, 0, 0)
     return count
