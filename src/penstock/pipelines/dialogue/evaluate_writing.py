@@ -6,6 +6,7 @@ import pandas as pd
 from ...datasets.dataset import Dataset
 from ...evaluation import exhibits
 from ...evaluation.grouped import group_intervals
+from ...kinds.text.cost import nats_per_character
 from ...kinds.text.ngrams import ngram_nats
 from ...pipeline import Evaluation
 from .answering import Replier
@@ -96,7 +97,7 @@ def _measure(
     nats, characters = (scores[it].to_numpy(float) for it in ("nats", "characters"))
 
     def mean(weights: np.ndarray) -> dict[str, float]:
-        return {"nats": float(weights @ nats / (weights @ characters))}
+        return {"nats": nats_per_character(scores, weights)}
 
     low, high = group_intervals(mean, groups, resamples)["nats"]
     value = float(nats.sum() / characters.sum())

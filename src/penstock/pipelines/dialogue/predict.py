@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...kinds.text.cost import BY_CHARACTER
 from ...kinds.text.tokens import read_tokens
 from ...pipeline import Interface, Mean, Score
 from .answer import Answer
@@ -36,12 +37,6 @@ OUTPUTS = {
 WHY = {"why": False}
 
 
-def nats_per_character(scores: pd.DataFrame, weights: np.ndarray) -> float:
-    """Nats of replies, over all of their characters; NaN if one has no score."""
-    nats, characters = (scores[name].to_numpy(float) for name in ("nats", "characters"))
-    return float(weights @ nats / (weights @ characters))
-
-
 def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
     """A context is replied to; what finds replies scores candidates, what writes them a reply."""
     if model["kind"] == "retrieval":
@@ -49,18 +44,11 @@ def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
         inputs = {"context": "strings", "candidates": "optional strings"}
         outputs = {name: it for name, it in OUTPUTS.items() if name != "nats"}
         return Interface(inputs, outputs, recall, WHY)
-    cost = Score(
-        "test/nats_per_character",
-        nats_per_character,
-        unit="group",
-        span=2.0,
-        higher_is_better=False,
-    )
     usual = Decoding()
     options = {"decoding": usual.kind, **{k: v for k, v in usual.__dict__.items() if k != "kind"}}
     outputs = {name: it for name, it in OUTPUTS.items() if name != "scores"}
     inputs = {"context": "strings", "reply": "optional string"}
-    return Interface(inputs, outputs, cost, {**WHY, **options})
+    return Interface(inputs, outputs, BY_CHARACTER, {**WHY, **options})
 
 
 def predict(
