@@ -1,10 +1,9 @@
 """How the dual encoder is trained: the replies of a batch are wrong ones for each other."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import OneCycleLR
 
 from ...learning.learner import Learner
 from ...learning.sources import Batch
@@ -61,21 +60,15 @@ class RetrievalLearner(Learner):
         best = torch.from_numpy(right)[torch.arange(len(scores)), scores.argmax(1)]
         self.add(len(scores), -likely.logsumexp(1).sum(), best.sum())
 
-    def configure_optimizers(self) -> Any:
+    def build_optimizer(self) -> torch.optim.Optimizer:
         """As `train.optimizer` says, or AdaGrad: rare features then learn as fast as usual ones.
 
         Adam learned the training split by heart here (docs/dialogue.md).
         """
         if self.params.optimizer != "adagrad":
-            return super().configure_optimizers()
+            return super().build_optimizer()
         rate, features = self.params.learning_rate, self.network.features.weight
         dense = [it for it in self.network.parameters() if it is not features]
-        optimizer = torch.optim.Adagrad(
+        return torch.optim.Adagrad(
             [{"params": [features], "lr": rate}, {"params": dense, "lr": rate * DENSE}]
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        rates = [rate, rate * DENSE]
-        schedule = OneCycleLR(
-            optimizer, rates, steps, pct_start=self.params.warmup, cycle_momentum=False
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
