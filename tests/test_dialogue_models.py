@@ -327,7 +327,8 @@ def test_blocked_words_are_neither_answered_nor_said(name, dataset):
         dataset.info,
         options_of(name, dataset),
     )["reply"][0]
-    word = said.split()[0].strip(".?!,").lower()
+    words = [it.strip(".?!,").lower() for it in said.split()]
+    word = next(it for it in words if it not in ("bara", "komi"))  # else the question has it
     strict = made(name, dataset, blocked=[word.upper()])
     asked = pd.DataFrame({"context": [["bara komi?"], [f"Is it {word}?"]]})
     options = options_of(name, dataset, why=True)

@@ -17,6 +17,8 @@ from .near_duplicates import group_dialogues
 from .normal import normalise, same_words, split_words
 from .params import Data, Params
 
+REPEATED = "the same dialogue stands at"
+
 
 def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     """Read every dialogue; reject those that are none; split groups of near-duplicates.
@@ -30,7 +32,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         writer.info = {}
         return
     normal = [[normalise(it) for it in dialogue.utterances] for dialogue in taken]
-    repeated = sum("stands at" in reason for _, reason in writer.rejections())
+    repeated = sum(reason.startswith(REPEATED) for _, reason in writer.rejections())
     groups = group_dialogues(normal, data.near_duplicate)
     splits = _split(normal, groups, data)
     turns = _list_turns(taken, splits)
@@ -94,7 +96,7 @@ def _complain(utterances: tuple[str, ...], known: str | None, data: Data) -> str
             utterance.encode()
         except UnicodeEncodeError as error:
             return f"half a character (a lone surrogate) at {error.start:,}"
-    return f"the same dialogue stands at {known}" if known else ""
+    return f"{REPEATED} {known}" if known else ""
 
 
 def _split(normal: list[list[str]], groups: np.ndarray, data: Data) -> np.ndarray:

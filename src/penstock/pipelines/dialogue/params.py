@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ...kinds.text.sections import Attention
 from ...settings.sections import (
     Count,
     GradientParams,
@@ -108,17 +109,13 @@ class Seq2Seq(Answering):
     """Most tokens of a reply that are learned from."""
 
 
-class Transformer(Answering):
+class Transformer(Attention, Answering):
     """Writes a reply: a causal transformer that reads the context, and goes on."""
 
     kind: Literal["transformer"] = "transformer"
     """Kind of model."""
-    width: Annotated[int, Field(ge=4, multiple_of=2)] = 192
-    """Numbers that stand for a token in each layer; a multiple of twice the heads."""
     layers: Annotated[int, Field(ge=1, le=48)] = 3
     """Blocks of attention and a feed-forward layer."""
-    heads: Count = 4
-    """Heads of attention in each layer."""
     feed_forward: Annotated[int, Field(ge=0)] = 512
     """Units of the feed-forward layers; 0 leaves them out."""
     dropout: Dropped = 0.2
@@ -127,15 +124,6 @@ class Transformer(Answering):
     """Most tokens of the context that are read, the latest ones."""
     reply: Annotated[int, Field(ge=4, le=1_024)] = 48
     """Most tokens of a reply that are learned from."""
-
-    @model_validator(mode="after")
-    def _divides_by_its_heads(self) -> "Transformer":
-        if self.width % (2 * self.heads):
-            raise ValueError(
-                f"width: {self.width} with {self.heads} heads: expected a multiple of "
-                f"{2 * self.heads}"
-            )
-        return self
 
 
 class Train(GradientParams):
@@ -149,7 +137,7 @@ class Train(GradientParams):
     """Least training steps: on small data the epochs are raised until they come to this many."""
     optimizer: Literal["adagrad", "adamw", "adam", "sgd"] = "adagrad"  # type: ignore[assignment]
     """Optimiser, by its name in torch.optim: adagrad for `retrieval`, whose rare words then learn
-    as fast as usual ones; adamw for what writes."""
+    as fast as usual ones, and which takes no weight decay; adamw for what writes."""
     learning_rate: Positive = 0.05
     """Learning rate; the peak of it with the one-cycle schedule."""
     warmup: Annotated[float, Field(gt=0, lt=1)] = 0.1

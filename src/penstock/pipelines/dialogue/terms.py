@@ -1,10 +1,11 @@
 """An utterance as sparse numbers: the terms that TF-IDF weighs, the features an encoder sums."""
 
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.preprocessing import normalize
 
 from .normal import split_words
 
@@ -38,16 +39,10 @@ def count(
     texts: Sequence[str], listed: Callable[[str], Iterable[str]], buckets: int
 ) -> sp.csr_matrix:
     """How often each text has what is listed: counts by hash, shape (texts, buckets)."""
-    ends, places = [0], []
-    for text in texts:
-        places += [zlib.crc32(it.encode("utf-8", "surrogatepass")) % buckets for it in listed(text)]
-        ends.append(len(places))
-    counted = sp.csr_matrix(
-        (np.ones(len(places), np.float32), np.array(places, np.int64), np.array(ends, np.int64)),
-        shape=(len(texts), buckets),
+    hashing = HashingVectorizer(
+        analyzer=listed, n_features=buckets, norm=None, alternate_sign=False, dtype=np.float32
     )
-    counted.sum_duplicates()
-    return counted
+    return sp.csr_matrix(hashing.transform(texts))
 
 
 def measure_idf(counted: sp.csr_matrix) -> np.ndarray:
@@ -61,14 +56,7 @@ def weigh(counted: sp.csr_matrix, idf: np.ndarray) -> sp.csr_matrix:
     """TF-IDF with the logarithm of counts, rows of length 1 (Manning et al. 2008, 6.4)."""
     weights = counted.copy()
     weights.data = (1 + np.log(weights.data)) * idf[weights.indices]
-    return scale_rows(weights)
-
-
-def scale_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Rows of length 1; those without anything stay so."""
-    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1)).ravel())
-    scaled: sp.csr_matrix = sp.csr_matrix(sp.diags(1 / np.maximum(length, 1e-9)) @ matrix)
-    return scaled.astype(np.float32)
+    return normalize(weights)
 
 
 def _stem(word: str) -> str:

@@ -8,12 +8,13 @@ from ...datasets.dataset import Dataset
 from ...learning.learner import Learner
 from ...learning.sources import Source, Whole
 from .corpus import read_corpus
-from .network import Network, network
+from .network import Network
 from .pairs import Pairs
 from .params import Retrieval as Finding
 from .retrieval import Retrieval
 from .retrieval_learner import RetrievalLearner
 from .stretches import read_stretches
+from .terms import count, list_features, measure_idf, weigh
 from .writing_learner import WritingLearner
 
 if TYPE_CHECKING:
@@ -38,7 +39,5 @@ def source(dataset: Dataset, splits: tuple[str, ...], params: "Params") -> Sourc
     if splits != params.train.splits:
         return Whole({"all": np.zeros(1)})
     corpus = read_corpus(dataset, splits, model.turns)
-    measured = network(model, dataset.info)
-    assert isinstance(measured, Retrieval)
-    measured.measure(corpus)
-    return Pairs(corpus, measured.weigh_features(corpus.texts))
+    counted = count(corpus.texts, list_features, model.buckets)
+    return Pairs(corpus, weigh(counted, measure_idf(counted)))
