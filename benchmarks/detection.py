@@ -43,6 +43,7 @@ from penstock.kinds.images.decode import encode
 from penstock.learning.learner import make_optimizer, make_schedule
 from penstock.learning.loading import batches
 from penstock.learning.training import fit, seed
+from penstock.pipelines.detection import detections
 from penstock.pipelines.detection.augmentation import Augmentation
 from penstock.pipelines.detection.average_precision import mark
 from penstock.pipelines.detection.counting import count
@@ -88,7 +89,8 @@ CANDIDATES: dict[str, Settings] = {
     "288x384": {"data": {"height": 288, "width": 384}},
 }
 PILOT = 48  # steps
-CONFIDENCES = np.arange(0.3, 0.9, 0.05)
+CONFIDENCES = np.arange(0.2, 0.9, 0.05)
+OVERLAPS = (0.4, 0.5, 0.6, 0.7)
 
 
 def make(settings: Settings) -> Any:
@@ -139,20 +141,22 @@ def choose_one(
     params = make({**settings, "train": {**settings.get("train", {}), **fixed}})
     with ingested(source, params) as dataset, redirect_stdout(io.StringIO()):
         network, done = train(dataset, params, minutes)
-        found, truths = detect_all(network, dataset, "validation"), truths_of(dataset, "validation")
-        classes = dataset.info["classes"]
-        marked = mark(truths, found, len(classes))
-        errors = {
-            f"{it:.2f}": count(truths, found, classes, it).error() for it in CONFIDENCES.tolist()
-        }
-    precision = marked.average_precision(np.ones(len(truths)))
+        chosen = {str(it): _measured(network, dataset, it) for it in OVERLAPS}
+    return {"by overlap": chosen, "seconds": done.seconds, "steps": done.steps}
+
+
+def _measured(network: nn.Module, dataset: Dataset, overlap: float) -> dict[str, Any]:
+    """Average precision and errors of counts on validation images, where boxes drop at an IoU."""
+    detections.OVERLAP = overlap
+    found, truths = detect_all(network, dataset, "validation"), truths_of(dataset, "validation")
+    classes = dataset.info["classes"]
+    precision = mark(truths, found, len(classes)).average_precision(np.ones(len(truths)))
+    errors = {it: count(truths, found, classes, it).error() for it in CONFIDENCES.tolist()}
     return {
         "map50": float(np.nanmean(precision[0])),
         "map": float(np.nanmean(precision)),
         "classes": dict(zip(classes, precision[0].round(3).tolist(), strict=True)),
-        "count error by confidence": {name: round(it, 3) for name, it in errors.items()},
-        "seconds": done.seconds,
-        "steps": done.steps,
+        "count error by confidence": {f"{it:.2f}": round(e, 3) for it, e in errors.items()},
     }
 
 
@@ -223,12 +227,13 @@ def choose(options: argparse.Namespace) -> None:
     for (name, _, number), found in in_parallel(
         "choose", options.source, tasks, options.threads, options.jobs
     ):
-        print(
-            f"{name:20} seed {number}  mAP50 {found['map50']:.4f}  mAP {found['map']:.4f}  "
-            f"{found['steps']:,} steps, {found['seconds']:.0f} s  {found['classes']}  "
-            f"count error {found['count error by confidence']}",
-            flush=True,
-        )
+        print(f"{name}, seed {number}: {found['steps']:,} steps in {found['seconds']:.0f} s")
+        for overlap, it in found["by overlap"].items():
+            print(
+                f"  boxes dropped at {overlap}: mAP50 {it['map50']:.4f}  mAP {it['map']:.4f}  "
+                f"{it['classes']}  count error {it['count error by confidence']}",
+                flush=True,
+            )
 
 
 def compare(options: argparse.Namespace) -> None:

@@ -36,6 +36,8 @@ from torch.nn import functional as F
 from hardware import describe_hardware
 from penstock import pipeline
 from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.kinds.text.draws import Draw
+from penstock.kinds.text.tokens import read_tokens
 from penstock.learning.learner import make_optimizer
 from penstock.learning.loading import batches
 from penstock.learning.training import fit, seed
@@ -44,8 +46,7 @@ from penstock.pipelines.text.cells import detach
 from penstock.pipelines.text.ingest import ingest
 from penstock.pipelines.text.network import network as build
 from penstock.pipelines.text.recurrent import Recurrent
-from penstock.pipelines.text.tokens import read_tokens
-from penstock.pipelines.text.writing import Draw, write_text, write_tokens
+from penstock.pipelines.text.writing import write_text, write_tokens
 from penstock.settings.explanation import default_params
 from penstock.settings.file import parse_section
 

@@ -412,7 +412,11 @@ REFUSED = {
     "names missing": ({"a.jpg": None, "a.txt": b"0 .5 .5 .1 .1"}, "no names for YOLO's class"),
     "names damaged": (
         {"a.jpg": None, "a.txt": b"0 .5 .5 .1 .1", "data.yaml": b"nc: 3"},
-        r"data.yaml: no names of classes \(KeyError\)",
+        r"data.yaml: no names of classes \(KeyError\('names'\)\)",
+    ),
+    "names nested": (
+        {"a.jpg": None, "a.txt": b"0 .5 .5 .1 .1", "data.yaml": b"[" * 50_000},
+        r"data.yaml: no names of classes .*not valid YAML: RecursionError",
     ),
     "no boxes": ({"a.jpg": None, "a.xml": xml([])}, "no boxes in 1 images"),
     "not UTF-8": ({"a.jpg": None, "a.txt": b"\xff\xfe"}, "a.txt: not UTF-8"),

@@ -13,7 +13,7 @@ from penstock.settings.explanation import default_params
 from test_public_layouts import content_of, put
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-data.md").read_text()
-LISTS = (".csv", ".data", ".xml", ".yaml")
+LISTS = (".csv", ".data", ".sgf", ".xml", ".yaml")
 
 
 def trees():
@@ -53,6 +53,8 @@ def test_a_tree_is_read(name, paths, contents, tmp_path):
     chosen = {"classes": classes} if name == "mnist" and len(classes) == 2 else {}
     if name == "generation":
         chosen = {"fit": "resize", "colour": "rgb"}
+    if name == "go":
+        chosen = {f"{split}_openings": 2 for split in ("test", "validation", "train")}
     params = params.model_copy(update={"data": params.data.model_copy(update=chosen)})
     (top,) = {path.split("/")[0] for path in paths}
     with DatasetWriter(tmp_path / "dataset") as writer:
@@ -62,6 +64,9 @@ def test_a_tree_is_read(name, paths, contents, tmp_path):
     if name == "control":
         own = {Path(path).stem for path in paths if path.endswith(".txt")}
         assert set(dataset.info["maps"]) == own or not own
+        return
+    if name == "go":
+        assert dataset.table("records")["id"].tolist() == ["club/first.sgf"]
         return
     examples = [path for path in paths if not path.endswith(LISTS) and "ubyte" not in path]
     assert len(dataset.index) == (

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from penstock.datasets.dataset import Dataset, DatasetWriter
 from penstock.kinds.tables.raw_files import list_files
-from penstock.messages.errors import PenstockError
-from penstock.pipelines.text.baselines import baselines, content
-from penstock.pipelines.text.documents import open_file, read_documents
-from penstock.pipelines.text.ingest import ingest
-from penstock.pipelines.text.memorised import longest_copies
-from penstock.pipelines.text.ngrams import ngram_nats
-from penstock.pipelines.text.tokens import (
+from penstock.kinds.text.ngrams import ngram_nats
+from penstock.kinds.text.tokens import (
     Bytes,
     Characters,
     learn_byte_pairs,
     learn_characters,
     read_tokens,
 )
+from penstock.messages.errors import PenstockError
+from penstock.pipelines.text.baselines import baselines, content
+from penstock.pipelines.text.documents import open_file, read_documents
+from penstock.pipelines.text.ingest import ingest
+from penstock.pipelines.text.memorised import longest_copies
 from penstock.settings.explanation import default_params
 from penstock.settings.file import parse_section
 

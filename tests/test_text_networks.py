@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from penstock.kinds.text.draws import Draw
 from penstock.learning.loading import batches
 from penstock.learning.sources import Stream
 from penstock.messages.errors import PenstockError
@@ -15,7 +16,7 @@ from penstock.pipelines.text.network import network
 from penstock.pipelines.text.params import GRU, LSTM, RNN, Transformer
 from penstock.pipelines.text.scoring import score
 from penstock.pipelines.text.windows import ask, cut_windows
-from penstock.pipelines.text.writing import Draw, write_tokens
+from penstock.pipelines.text.writing import write_tokens
 
 TOKENS = 11
 INFO = {"vocabulary": TOKENS}

@@ -64,6 +64,15 @@ def test_every_optimiser_and_schedule_learns(arrays, tmp_path, optimizer, schedu
     assert losses(network, arrays) == pytest.approx(training.history[-1]["val/loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 9), (2, 10), (1, 10), (1, 1)])
+def test_few_steps_have_a_schedule_too(arrays, tmp_path, epochs, steps):
+    """PyTorch divides by zero when the rate rises over exactly one step."""
+    settings = {"batch_size": 300 * epochs // steps, "max_epochs": epochs, "warmup": 0.1}
+    training, network = trained(arrays, tmp_path, **settings)
+    assert training.steps == steps
+    assert np.isfinite(losses(network, arrays))
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(arrays, tmp_path):
     one, two, other = (trained(arrays, tmp_path, seed=s)[1].state_dict() for s in (1, 1, 2))
     assert all((one[name] == two[name]).all() for name in one)

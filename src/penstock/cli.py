@@ -498,6 +498,41 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command(rich_help_panel="Looking")
+def chat(
+    name: Annotated[str, typer.Argument(help="A pipeline that replies.")] = "dialogue",
+    options: Annotated[
+        list[str] | None,
+        typer.Option("-o", "--option", help="As of `predict`: seed=1 say; repeatable."),
+    ] = None,
+) -> None:
+    """Talk with the champion; it sees the last turns.
+
+    /why shows the nearest training contexts and how near they are, /reset forgets what was said;
+    Ctrl-D and Ctrl-C end.
+    """
+    from .commands.chat import chat as talk
+
+    talk(_open(name), options or [])
+
+
+@app.command(rich_help_panel="Looking")
+def gtp(
+    name: Annotated[str, typer.Argument(help="A pipeline whose models play Go.")] = "go",
+) -> None:
+    """Play Go with the champion by the Go Text Protocol, version 2.
+
+    For programs that show a board: Sabaki, GoGui, a script. Commands come in, responses go out.
+    """
+    workspace = _open(name)
+    from .tracking.champion import load_current
+
+    champion = load_current(workspace.root, workspace.name)
+    for response in champion.converse(iter(sys.stdin.readline, "")):
+        sys.stdout.write(response)
+        sys.stdout.flush()
+
+
 Version = Annotated[int, typer.Argument(help="A version of the registry.", min=1)]
 
 

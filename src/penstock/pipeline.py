@@ -218,6 +218,15 @@ class StreamingModule(Protocol):
         """The answer to one row of raw inputs, part by part; None if it does not come in parts."""
 
 
+class ConversingModule(Protocol):
+    """`predict.py`, where a model answers commands, by a protocol of its field: GTP, say."""
+
+    def converse(
+        self, network: "nn.Module", info: dict[str, Any], lines: "Iterator[str]"
+    ) -> "Iterator[str]":
+        """Commands, a line each -> responses, which end with whatever the protocol says."""
+
+
 class FileReader(Protocol):
     """`predict.py`, where an input is not simply the content of one file."""
 

@@ -95,8 +95,10 @@ def _tell(workspace: Workspace) -> Dataset:
         show(_groups(dataset))
     for table in dataset.info["tables"]:
         if table != RAW:
-            ids = dataset.table(table)["id"]
-            print(f"{table}: {len(ids):,}, such as {', '.join(map(printable, ids[:EXAMPLES]))}")
+            rows = dataset.table(table)
+            named = list(rows["id"][:EXAMPLES]) if "id" in rows else []
+            such = f", such as {', '.join(map(printable, named))}" if len(named) else ""
+            print(f"{table}: {len(rows):,}{such}")
     if len(dataset.rejected):
         print(f"rejected: {summarize(dataset.rejected.itertuples(index=False, name=None))}")
     module: pipeline.ExpectationsModule = pipeline.load(workspace.name, "expectations")

@@ -11,14 +11,7 @@ import pandas as pd
 from ..messages.errors import PenstockError
 from ..messages.printable import printable
 from ..project.workspace import Workspace
-from ..tracking.champion import (
-    Champion,
-    champion_version,
-    load_champion,
-    read_options,
-    readable_rows,
-)
-from ..tracking.store import connect
+from ..tracking.champion import load_current, read_options, readable_rows
 
 KINDS = {b"\x89PNG": "png", b"GIF8": "gif"}
 DRAW = "draw"  # an option that is turned on where pictures are to be saved
@@ -44,7 +37,7 @@ def predict_files(
         PenstockError: there is no champion or no such option, or a file is missing or has no rows.
     """
     _check_files(files)
-    champion = _load(workspace)
+    champion = load_current(workspace.root, workspace.name)
     interface = champion.interface
     options = read_options(workspace.name, interface.options, settings)
     if pictures and DRAW in interface.options:
@@ -73,7 +66,7 @@ def stream_answer(workspace: Workspace, file: Path, settings: list[str]) -> Iter
         PenstockError: as `predict_files`.
     """
     _check_files([file])
-    champion = _load(workspace)
+    champion = load_current(workspace.root, workspace.name)
     if not champion.streams:
         return None
     options = read_options(workspace.name, champion.interface.options, settings)
@@ -82,11 +75,6 @@ def stream_answer(workspace: Workspace, file: Path, settings: list[str]) -> Iter
         return None
     row: Any = inputs.iloc[0].to_dict()
     return champion.stream(row, options)
-
-
-def _load(workspace: Workspace) -> Champion:
-    client = connect(workspace.root)
-    return load_champion(workspace.root, client, champion_version(client, workspace.name))
 
 
 def _check_files(files: list[Path]) -> None:

@@ -29,6 +29,29 @@ def enough_examples(least: int, remedy: str) -> Iterator[Expectation]:
     )
 
 
+def unique_ids(what: str = "examples") -> Iterator[Expectation]:
+    """Yield that ids tell `what` (images, nodes, ...) apart."""
+    yield Expectation(
+        "examples",
+        "expect_column_values_to_be_unique",
+        {"column": "id"},
+        f"ids tell {what} apart",
+    )
+
+
+def one_split(
+    table: str, what: str, severity: Literal["critical", "warning"] = "critical"
+) -> Iterator[Expectation]:
+    """Yield that no `what` (example, group, ...) of a table sits in two splits."""
+    yield Expectation(
+        table,
+        "expect_column_values_to_be_between",
+        {"column": "splits", "max_value": 1},
+        f"no {what} sits in two splits: the test would measure memory",
+        severity=severity,
+    )
+
+
 def few_rejected(what: str, most: float | None = None) -> Iterator[Expectation]:
     """Yield that hardly any `what` (file, row, ...) could not be taken, and at most a share."""
     remedy = "rejected.parquet says which and why: mend or remove them"
@@ -129,15 +152,5 @@ def labelled(min_examples: int, remedy: str) -> Iterator[Expectation]:
         {"column": "label"},
         "every example has a label",
     )
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_unique",
-        {"column": "id"},
-        "ids tell examples apart",
-    )
-    yield Expectation(
-        "contents",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no example sits in two splits: the test would measure memory",
-    )
+    yield from unique_ids()
+    yield from one_split("contents", "example")

@@ -91,10 +91,14 @@ class Learner(LightningModule):
             trained = [it for group in optimizer.param_groups for it in group["params"]]
             torch.nn.utils.clip_grad_norm_(trained, gradient_clip_val)
 
+    def build_optimizer(self) -> torch.optim.Optimizer:
+        """Build the optimiser; a pipeline may have one of its own."""
+        return make_optimizer(self.network, cast("GradientParams", self.params))
+
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule as the parameters say."""
         params = cast("GradientParams", self.params)
-        optimizer = make_optimizer(self.network, params)
+        optimizer = self.build_optimizer()
         if params.schedule == "constant":
             return optimizer
         schedule = make_schedule(optimizer, params, int(self.trainer.estimated_stepping_batches))
@@ -112,9 +116,9 @@ def make_schedule(
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        max_lr=params.learning_rate,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=steps,
-        pct_start=params.warmup,
+        pct_start=params.warmup if params.warmup * steps > 1 else 0.0,  # over one step: 0 / 0
         cycle_momentum=False,
     )
 

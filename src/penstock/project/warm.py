@@ -39,6 +39,7 @@ LIBRARIES = (
     *("PIL.Image", "pydantic", "rich.console", "ruamel.yaml", "typer", "networkx", "dvc.repo"),
     *("great_expectations", "torch", "pytorch_lightning", "torchmetrics", "mlflow.pyfunc"),
     *("mlflow.tracking", "soundfile", "monai.networks.nets", "jinja2", "psutil", "grimp"),
+    *("numba", "sgfmill.sgf_moves", "datasketch", "sklearn.feature_extraction.text"),
 )
 AVAILABLE = sys.platform == "linux"  # elsewhere libraries may not bear a fork
 HEAVY = ("validate", "train", "evaluate", "register")  # stages that wait for the server's start

@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from ..messages.errors import PenstockError
 from .registry import CHAMPION, ModelVersion, get_alias
-from .store import MlflowClient
+from .store import MlflowClient, connect
 from .trust import load_trusted
 
 if TYPE_CHECKING:
@@ -105,6 +105,19 @@ class Champion:
             )
         return parts
 
+    def converse(self, lines: Iterator[str]) -> Iterator[str]:
+        """Answer commands, by the protocol of its field.
+
+        Raises:
+            PenstockError: it speaks none.
+        """
+        if not hasattr(self.served.module, "converse"):
+            raise PenstockError(f"{self.title}: speaks no protocol; `penstock predict` asks it")
+        responses: Iterator[str] = self.served.module.converse(
+            self.served.network, self.info, lines
+        )
+        return responses
+
     def _is_given(self, column: str, inputs: pd.DataFrame) -> bool:
         """Whether a column is there, or must be: some may be left out."""
         return column in inputs or not self.interface.inputs[column].startswith("optional ")
@@ -138,6 +151,16 @@ def load_champion(root: Path, client: MlflowClient, version: ModelVersion) -> Ch
             f"themselves; `penstock run {version.name}` registers it again"
         )
     return champion
+
+
+def load_current(root: Path, name: str) -> Champion:
+    """Load what the alias `champion` points at.
+
+    Raises:
+        PenstockError: as `champion_version` and `load_champion`.
+    """
+    client = connect(root)
+    return load_champion(root, client, champion_version(client, name))
 
 
 def readable_rows(inputs: pd.DataFrame) -> pd.Series:

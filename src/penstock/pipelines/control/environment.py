@@ -8,9 +8,8 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from pydantic import Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from ...kinds.folders.yaml_text import parse_yaml
 from ...messages.errors import PenstockError
 from ...settings.sections import Section
 from .maps import MOST_PLACES
@@ -109,10 +108,9 @@ def _read(file: Path) -> Settings:
     if file.stat().st_size > MOST_BYTES:
         raise PenstockError(f"{file}: more than {MOST_BYTES:,} bytes; expected a few lines of YAML")
     try:
-        content = YAML(typ="safe").load(file)
-    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
-        problem = getattr(error, "problem", None) or type(error).__name__
-        raise PenstockError(f"{file}: not valid YAML: {problem}; mend it") from None
+        content = parse_yaml(file.read_bytes())
+    except ValueError as error:
+        raise PenstockError(f"{file}: {error}; mend it") from None
     try:
         return Settings.model_validate(content)
     except ValidationError as error:

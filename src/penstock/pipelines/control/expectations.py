@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ...datasets import profile
-from ...datasets.expectations import enough_examples
+from ...datasets.expectations import enough_examples, one_split, unique_ids
 from ...pipeline import Expectation
 from .exact import best_returns, policy_returns
 from .params import Params
@@ -47,18 +47,8 @@ def expectations(params: Params) -> Iterator[Expectation]:
     """Yield every expectation, in the order a person should read them."""
     limits = params.expectations
     yield from enough_examples(limits.min_examples, "raise data.test_episodes and the like")
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_unique",
-        {"column": "id"},
-        "ids tell questions apart",
-    )
-    yield Expectation(
-        "contents",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no question sits in two splits",
-    )
+    yield from unique_ids("questions")
+    yield from one_split("contents", "question")
     yield Expectation(
         "maps",
         "expect_column_values_to_be_between",

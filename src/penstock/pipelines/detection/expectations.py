@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ...datasets import profile
-from ...datasets.expectations import enough_examples, few_rejected
+from ...datasets.expectations import enough_examples, few_rejected, one_split, unique_ids
 from ...pipeline import Expectation
 from .decode import scales
 from .params import Params
@@ -64,19 +64,9 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "every image belongs to one of the three splits",
     )
     yield from enough_examples(limits.min_examples, "add images, or change the shares in data")
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_unique",
-        {"column": "id"},
-        "ids tell images apart",
-    )
-    for table, what in (("contents", "image"), ("groups", "group")):
-        yield Expectation(
-            table,
-            "expect_column_values_to_be_between",
-            {"column": "splits", "max_value": 1},
-            f"no {what} sits in two splits: the test would measure memory",
-        )
+    yield from unique_ids("images")
+    yield from one_split("contents", "image")
+    yield from one_split("groups", "group")
     yield Expectation(
         "classes",
         "expect_column_values_to_be_between",

@@ -4,9 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from ...kinds.folders.yaml_text import parse_yaml
 from ...messages.errors import PenstockError
 from .annotations import Annotations, Box, Corners, Files, numbers
 
@@ -128,13 +126,11 @@ def _yolo_names(files: Files) -> list[str]:
     if not path.endswith(".yaml"):
         return [it.strip() for it in files.text(path).splitlines() if it.strip()] if path else []
     try:
-        content = YAML(typ="safe").load(files.text(path))
-        names = content["names"]
+        names = parse_yaml(files.text(path))["names"]
         named = [names[it] for it in sorted(names)] if isinstance(names, dict) else list(names)
-    except (YAMLError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise PenstockError(
-            f"{files.source / path}: no names of classes ({type(error).__name__}); expected "
-            "names: [...]; add it"
+            f"{files.source / path}: no names of classes ({error!r}); expected names: [...]; add it"
         ) from None
     return [str(it) for it in named]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...datasets import profile
-from ...datasets.expectations import enough_examples, few_rejected
+from ...datasets.expectations import enough_examples, few_rejected, unique_ids
 from ...pipeline import Expectation
 from .params import Params
 from .raw import NO_LABEL, SPLITS
@@ -95,12 +95,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "every node that is asked for belongs to one of the three splits",
     )
     yield from enough_examples(limits.min_examples, "label more nodes, or change data.split")
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_unique",
-        {"column": "id"},
-        "ids tell nodes apart",
-    )
+    yield from unique_ids("nodes")
     yield Expectation(
         "examples",
         "expect_column_values_to_be_between",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ...datasets import profile
-from ...datasets.expectations import enough_examples, few_rejected
+from ...datasets.expectations import enough_examples, few_rejected, one_split
 from ...pipeline import Expectation
 from .columns import MOST_CATEGORIES
 from .params import Params
@@ -121,19 +121,9 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "no class is missing in a split; add rows of it, or take others out",
         severity="warning",
     )
-    yield Expectation(
-        "contents",
-        "expect_column_values_to_be_between",
-        {"column": "splits", "max_value": 1},
-        "no row sits in two splits: the test would measure memory",
-        # Where groups or times decide, equal rows may be of two.
-        severity="warning" if params.data.group or params.data.split == "time" else "critical",
-    )
+    # Where groups or times decide, equal rows may be of two.
+    shared = params.data.group or params.data.split == "time"
+    yield from one_split("contents", "row", "warning" if shared else "critical")
     if params.data.group:
-        yield Expectation(
-            "groups",
-            "expect_column_values_to_be_between",
-            {"column": "splits", "max_value": 1},
-            "no group sits in two splits",
-        )
+        yield from one_split("groups", "group")
     yield from few_rejected("row", limits.max_rejected_share)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .ngrams import ngram_nats
-from .tokens import BOUNDARY, UNKNOWN, Tokens
+from ...kinds.text.ngrams import ngram_nats
+from ...kinds.text.tokens import BOUNDARY, UNKNOWN, Tokens
 
 COUNTED = 2**22  # tokens of the training split that n-grams count, at most
 PACKED = 2**22  # bytes of the training split that a compressor is shown, at most

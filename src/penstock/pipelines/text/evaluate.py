@@ -7,14 +7,15 @@ from ...datasets.dataset import Dataset
 from ...evaluation import exhibits, figures
 from ...evaluation.grouped import group_intervals
 from ...evaluation.metrics import calibration_error, reliability
+from ...kinds.text.cost import nats_per_character
+from ...kinds.text.tokens import Tokens, read_tokens
+from ...kinds.text.transformer import Transformer
 from ...pipeline import Evaluation
 from .baselines import baselines, content
 from .figures import attention_figure, baseline_figure, place_figure
 from .network import Network
 from .params import Params
 from .scoring import Scored, score
-from .tokens import Tokens, read_tokens
-from .transformer import Transformer
 from .windows import join_tokens, read_questions
 from .writing_exhibits import write_samples
 
@@ -93,8 +94,7 @@ def _metrics(scores: pd.DataFrame, scored: Scored) -> dict[str, float]:
     units = scores.get("group", scores["id"]).to_numpy()
 
     def mean(weights: np.ndarray) -> dict[str, float]:
-        total = float(weights @ characters)
-        return {"nats": float(weights @ nats) / total if total else float("nan")}
+        return {"nats": nats_per_character(scores, weights)}
 
     low, high = group_intervals(mean, units, RESAMPLES)["nats"]
     value = float(nats.sum() / characters.sum())

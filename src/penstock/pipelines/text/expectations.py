@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ...datasets import profile
-from ...datasets.expectations import few_rejected
+from ...datasets.expectations import few_rejected, unique_ids
 from ...pipeline import Expectation
 from .params import Params
 
@@ -59,12 +59,7 @@ def expectations(params: Params) -> Iterator[Expectation]:
         "there are two characters at least to tell apart; what the training split has less than "
         "data.min_count times is unknown",
     )
-    yield Expectation(
-        "examples",
-        "expect_column_values_to_be_unique",
-        {"column": "id"},
-        "ids tell examples apart",
-    )
+    yield from unique_ids()
     yield Expectation(
         "totals",
         "expect_column_values_to_be_between",

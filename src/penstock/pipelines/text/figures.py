@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ...evaluation.figures import BLUE, GREY
-from .transformer import Transformer
+from ...kinds.text.transformer import Transformer
 
 MOST_LAYERS, MOST_HEADS = 4, 6  # of which attention is shown
 

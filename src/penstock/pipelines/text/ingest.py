@@ -12,12 +12,7 @@ from tqdm import tqdm
 
 from ...datasets.dataset import DatasetWriter
 from ...kinds.tables.raw_files import RawFile, list_files
-from ...messages.errors import PenstockError
-from .blocks import Block, cut
-from .documents import PIECE, Opened, Piece, Reject, open_file, read_documents
-from .params import Data, Params
-from .splitting import LEFT_OUT, Plan, plan_splits, survey
-from .tokens import (
+from ...kinds.text.tokens import (
     BOUNDARY,
     CODE_POINTS,
     UNKNOWN,
@@ -27,6 +22,11 @@ from .tokens import (
     learn_byte_pairs,
     learn_characters,
 )
+from ...messages.errors import PenstockError
+from .blocks import Block, cut
+from .documents import PIECE, Opened, Piece, Reject, open_file, read_documents
+from .params import Data, Params
+from .splitting import LEFT_OUT, Plan, plan_splits, survey
 
 ROWS = 2**14  # of the index written at a time
 LEARNED_FROM = 2**27  # characters that byte-pair encoding learns from, at most

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from ...kinds.text.transformer import Transformer
 from . import params
 from .recurrent import Recurrent
-from .transformer import Transformer
 
 Network = Recurrent | Transformer
 

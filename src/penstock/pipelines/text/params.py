@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ...kinds.text.sections import Attention
 from ...settings.sections import (
     Count,
     GradientParams,
@@ -121,19 +122,15 @@ class RNN(Recurrent):
     """Kind of network."""
 
 
-class Transformer(Section):
+class Transformer(Attention):
     """A causal transformer (Vaswani et al. 2017), with norms before each layer."""
 
     kind: Literal["transformer"] = "transformer"
     """Kind of network."""
     window: Annotated[int, Field(ge=8, le=8_192)] = 128
     """Tokens that it can look at."""
-    width: Annotated[int, Field(ge=4, multiple_of=2)] = 192
-    """Numbers that stand for a token in each layer; a multiple of twice the heads."""
     layers: Annotated[int, Field(ge=1, le=48)] = 4
     """Blocks of attention and a feed-forward layer."""
-    heads: Count = 4
-    """Heads of attention in each layer."""
     feed_forward: Annotated[int, Field(ge=0)] = 768
     """Units of the feed-forward layers; 0 leaves them out."""
     dropout: Dropped = 0.1
@@ -142,15 +139,6 @@ class Transformer(Section):
     """How positions are told: by turning queries and keys (Su et al. 2021), or learned numbers."""
     tied: bool = True
     """Whether a token is read and predicted by the same numbers (Press and Wolf 2017)."""
-
-    @model_validator(mode="after")
-    def _divides_by_its_heads(self) -> "Transformer":
-        if self.width % (2 * self.heads):
-            raise ValueError(
-                f"width: {self.width} with {self.heads} heads: expected a multiple of "
-                f"{2 * self.heads}"
-            )
-        return self
 
 
 class Train(GradientParams):

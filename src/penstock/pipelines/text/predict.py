@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...kinds.text.cost import BY_CHARACTER
+from ...kinds.text.draws import Draw
+from ...kinds.text.tokens import UNKNOWN, Tokens, read_tokens
 from ...messages.errors import PenstockError
-from ...pipeline import Interface, Score
+from ...pipeline import Interface
 from .network import Network
 from .scoring import score
-from .tokens import UNKNOWN, Tokens, read_tokens
 from .windows import ask
-from .writing import Draw, write_text
+from .writing import write_text
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
@@ -37,23 +39,10 @@ MOST_LENGTH = 100_000  # tokens
 TABLES = (".csv", ".parquet")
 
 
-def nats_per_character(scores: pd.DataFrame, weights: np.ndarray) -> float:
-    """Nats of texts, over all of their characters; NaN if one has no score."""
-    nats, characters = (scores[name].to_numpy(float) for name in ("nats", "characters"))
-    return float(weights @ nats / (weights @ characters))
-
-
 def interface(info: dict[str, Any], model: dict[str, Any]) -> Interface:
     """A prompt is continued; a text is scored, after its prompt if it has one."""
-    by_character = Score(
-        "test/nats_per_character",
-        nats_per_character,
-        unit="group",
-        span=2.0,
-        higher_is_better=False,
-    )
     inputs = {"prompt": "optional string", "text": "optional string"}
-    return Interface(inputs, OUTPUTS, by_character, OPTIONS)
+    return Interface(inputs, OUTPUTS, BY_CHARACTER, OPTIONS)
 
 
 def predict(

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from ...kinds.text.tied import Tied
 from .cells import State, unroll
-from .tied import Tied
 
 KINDS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 SCORED_TWICE = 4  # scoring reads windows of so many times the length that was trained on

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .tokens import BOUNDARY
+from ...kinds.text.tokens import BOUNDARY
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset

@@ -7,12 +7,13 @@ import pandas as pd
 
 from ...datasets.dataset import Dataset
 from ...evaluation import exhibits
+from ...kinds.text.draws import Draw
+from ...kinds.text.tokens import Tokens
 from .baselines import content
 from .memorised import longest_copies
 from .network import Network
 from .params import Evaluate
-from .tokens import Tokens
-from .writing import Draw, write_text
+from .writing import write_text
 
 SEARCHED = 2**24  # tokens of the training split that are searched for copies, at most
 SHOWN = 200  # characters of a copy

@@ -1,0 +1,1 @@
+"""What pipelines of text share: tokens, attention, drawing the next token, counts."""

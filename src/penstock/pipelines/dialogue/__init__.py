@@ -1,0 +1,1 @@
+"""Dialogues: a reply that is found or written, from the turns before it."""

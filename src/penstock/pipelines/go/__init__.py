@@ -1,0 +1,1 @@
+"""Go: an engine that learns by playing itself, and plays people."""
