@@ -1,33 +1,40 @@
-"""Makes docs/prefect.png, docs/mlflow.png and docs/playground.png.
+"""Makes docs/prefect.png, docs/mlflow.png, docs/playground.png and docs/pages.png.
 
-A run's page in Prefect, runs compared in MLflow, a digit that is recognised.
+A run's page in Prefect, runs compared in MLflow, a digit that is recognised, the pages of all
+models.
 
-    python docs/screenshots.py      # some four minutes; needs Chromium and ChromeDriver
+    python docs/screenshots.py      # some ten minutes; needs Chromium
 
 In a copy of the project, served by `penstock up`: every pipeline runs once, as the nightly
 deployment, and mnist a second time with other settings.
 """
 
-import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
-import requests
 from mlflow import MlflowClient
+from PIL import Image
 
 from penstock.project.login import PREFECT, read_login
 from penstock.supervision.prefect_api import PrefectApi
 
-LOADING = 15  # seconds
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from browser import CHROMIUM, Browser
+from servers import free_port
+from test_playground import SHOWN
+
 ROOT = Path(__file__).parent.parent
+LOADING = 15  # seconds
+WINDOW, PAGE = (1400, 1000), (960, 760)  # pixels of a page of Prefect's and MLflow's, and of ours
+COLUMNS = 3  # of pages side by side
+CLICKS = {"go": 8, "dialogue": 2}  # how often the main button is pressed, if not once
 COPIED = (
     "params.yaml",
     "dvc.yaml",
@@ -39,8 +46,8 @@ COPIED = (
 
 def main() -> None:
     """Run the pipelines, then take the pictures."""
-    if not shutil.which("chromedriver"):
-        sys.exit("needs Chromium and its driver: `apt-get install chromium-driver`, say")
+    if not CHROMIUM:
+        sys.exit("needs Chromium: `apt-get install chromium`, say")
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "project"
         copy_project(root)
@@ -53,14 +60,12 @@ def main() -> None:
             api = PrefectApi.of(root, f"http://127.0.0.1:{prefect}/api")
             run = run_deployment(api, "fleet/nightly")
             penstock(root, "run", "mnist", "-S", "train.min_steps=120")
-            with Browser() as browser:
-                browser.log_in(prefect, mlflow, login)
-                page = f"http://127.0.0.1:{prefect}/runs/flow-run/{run}"
-                browser.picture(page, "prefect.png")
-                page = f"http://127.0.0.1:{mlflow}/{comparison(root)}"
-                browser.picture(page, "mlflow.png")
-                page = f"http://127.0.0.1:{playground}/play/mnist"
-                browser.picture(page, "playground.png", click="example")
+            with closing(Browser(Path(temporary))) as browser:
+                browser.resize(*WINDOW)
+                log_in(browser, prefect, mlflow, login)
+                take(browser, f"http://127.0.0.1:{prefect}/runs/flow-run/{run}", "prefect.png")
+                take(browser, f"http://127.0.0.1:{mlflow}/{comparison(root)}", "mlflow.png")
+                draw_pages(browser, f"http://127.0.0.1:{playground}")
         finally:
             penstock(root, "down")
 
@@ -108,63 +113,50 @@ def comparison(root: Path) -> str:
     return f"#/compare-runs?runs={json.dumps(runs)}&experiments={experiments}".replace(" ", "")
 
 
-class Browser:
-    """Chromium without a window, driven as the WebDriver standard has it (w3.org/TR/webdriver2)."""
-
-    def __enter__(self) -> "Browser":
-        """Start it."""
-        port = free_port()
-        command = ["chromedriver", f"--port={port}", "--silent"]
-        self._driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        address = f"http://127.0.0.1:{port}/session"
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        arguments += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
-        arguments += ["--disable-component-update", "--window-size=1400,1000"]
-        wanted = {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}
-        started = None
-        while started is None:
-            with suppress(requests.ConnectionError):
-                started = requests.post(address, json={"capabilities": wanted}, timeout=60)
-            time.sleep(0.2)
-        self._session = f"{address}/{started.json()['value']['sessionId']}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End it."""
-        requests.delete(self._session, timeout=60)
-        self._driver.terminate()
-        self._driver.wait()
-
-    def log_in(self, prefect: int, mlflow: int, login: str) -> None:
-        """Log in to both servers, as a person would by typing."""
-        self._ask("url", url=f"http://{login}@127.0.0.1:{mlflow}/")
-        self._ask("url", url=f"http://127.0.0.1:{prefect}/")
-        script = "localStorage.setItem('prefect-password', btoa(arguments[0]))"
-        self._ask("execute/sync", script=script, args=[login])
-
-    def picture(self, address: str, name: str, click: str = "") -> None:
-        """Draw a page, once it has had the time to ask its server for all it shows."""
-        self._ask("url", url=address)
-        time.sleep(LOADING)
-        if click:
-            script = "document.getElementById(arguments[0]).click()"
-            self._ask("execute/sync", script=script, args=[click])
-            time.sleep(LOADING)
-        content = requests.get(f"{self._session}/screenshot", timeout=60).json()["value"]
-        file = ROOT / "docs" / name
-        file.write_bytes(base64.b64decode(content))
-        print(file)
-
-    def _ask(self, what: str, **body: object) -> None:
-        requests.post(f"{self._session}/{what}", json=body, timeout=60).raise_for_status()
+def log_in(browser: Browser, prefect: int, mlflow: int, login: str) -> None:
+    """Log in to both servers, as a person would by typing."""
+    browser.open(f"http://{login}@127.0.0.1:{mlflow}/")
+    browser.open(f"http://127.0.0.1:{prefect}/")
+    browser.run(f"localStorage.setItem('prefect-password', btoa({json.dumps(login)}))")
 
 
-def free_port() -> int:
-    """A port that nobody has."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+def take(browser: Browser, address: str, name: str) -> None:
+    """Draw a page, once it has had the time to ask its server for all it shows."""
+    browser.open(address)
+    time.sleep(LOADING)
+    keep(browser, name)
+
+
+def keep(browser: Browser, name: str) -> None:
+    """Write what the window shows to docs/."""
+    browser.screenshot(ROOT / "docs" / name)
+    print(ROOT / "docs" / name)
+
+
+def draw_pages(browser: Browser, server: str) -> None:
+    """A digit that is recognised; and the pages of all models, side by side."""
+    pictures = []
+    browser.resize(*PAGE)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, shown in SHOWN.items():
+            browser.open(f"{server}/play/{name}")
+            browser.wait("document.body.dataset.ready")
+            for _ in range(CLICKS.get(name, 1)):
+                browser.run("document.getElementById('example').click()")
+                browser.wait(f"document.querySelector('{shown}')")
+                time.sleep(2)
+            file = Path(folder) / f"{name}.png"
+            browser.screenshot(file)
+            pictures.append(Image.open(file).convert("RGB"))
+            if name == "mnist":
+                keep(browser, "playground.png")
+    width, height = PAGE[0] * 5 // 8, PAGE[1] * 5 // 8
+    sheet = Image.new("RGB", (COLUMNS * width, -(-len(pictures) // COLUMNS) * height), "white")
+    for at, picture in enumerate(pictures):
+        small = picture.resize((width, height), Image.Resampling.LANCZOS)
+        sheet.paste(small, (at % COLUMNS * width, at // COLUMNS * height))
+    sheet.quantize(256).save(ROOT / "docs" / "pages.png", optimize=True)
+    print(ROOT / "docs" / "pages.png")
 
 
 if __name__ == "__main__":

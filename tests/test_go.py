@@ -55,6 +55,7 @@ def test_the_champion_looks_at_a_game_and_draws_it(finished, tmp_path):
     assert first["move"] == first["moves"][0]
     assert 0 <= first["win_probability"] <= 1
     assert len(first["ownership"]) == 25
+    assert sorted(first["stones"]).count(1) == sorted(first["stones"]).count(-1) == 3
     assert second["error"].startswith("no SGF of Go")
     assert [it.name for it in (tmp_path / "out").iterdir()] == ["game-00.picture.png"]
 

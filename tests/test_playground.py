@@ -1,16 +1,24 @@
 """The pages of the playground in a real browser: each does its main job, readable for everybody."""
 
+import base64
+import io
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import requests
+from PIL import Image
 
 import test_control
 import test_detection
+import test_dialogue
 import test_generation
+import test_go
 import test_graph
 import test_pathology
 import test_ratings
@@ -23,8 +31,8 @@ from servers import answers, free_port, wait_for
 
 AXE = os.environ.get("PENSTOCK_AXE", "")  # the axe.min.js of the npm package axe-core
 MODULES = (
-    *(test_control, test_detection, test_generation, test_graph, test_pathology),
-    *(test_ratings, test_speech, test_tabular, test_text),
+    *(test_control, test_detection, test_dialogue, test_generation, test_go, test_graph),
+    *(test_pathology, test_ratings, test_speech, test_tabular, test_text),
 )
 # Settings of each pipeline's own tests, so that its project is made once for all of them.
 SETTINGS = {
@@ -43,6 +51,8 @@ SHOWN = {
     "detection": "#answer canvas",
     "graph": "#play svg g",
     "control": "#answer img",
+    "dialogue": "#answer p",
+    "go": "#play svg g.black circle",
 }
 EVIL = "<img src=x onerror=window.stolen=1>"
 
@@ -76,12 +86,12 @@ class Playground:
         self.process.wait()
 
 
-@pytest.fixture
-def playground(request, tmp_path, tmp_path_factory):
+@pytest.fixture(scope="module")
+def playground(request, tmp_path_factory):
     """The server of the finished project of the pipeline that the test names."""
     name = request.param
     finished = finish_once(tmp_path_factory, name, **SETTINGS[name])
-    playground = Playground(finished.copy(tmp_path / "project"), name)
+    playground = Playground(finished.copy(tmp_path_factory.mktemp(name) / "project"), name)
     yield playground
     playground.close()
 
@@ -117,6 +127,61 @@ def _mark_as_wrong(playground, browser):
     assert subprocess.run(git, cwd=playground.project.root, check=False).returncode == 0
 
 
+PYFUNC = """
+import json, sys
+from pathlib import Path
+import pandas as pd
+from penstock.serving.answering import as_records
+from penstock.serving.app import as_json
+from penstock.tracking.champion import load_current
+from penstock.tracking.invocations import read_invocation
+
+asked = json.load(sys.stdin)
+champion = load_current(Path.cwd(), asked["name"])
+rows, options = read_invocation(asked["example"], champion)
+answers = champion.model.predict(pd.DataFrame(rows), params=options or None)
+print(as_json(as_records(answers)).body.decode())
+"""
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("playground", SHOWN, indirect=True)
+def test_answers_are_those_of_predict_and_of_mlflow(playground, tmp_path):
+    name, project, place = playground.name, playground.project, playground.address
+    about = requests.get(f"{place}/{name}", timeout=300).json()
+    example, outputs = about["example"], set(about["outputs"])
+    by_json = requests.post(f"{place}/{name}/predict", json=example, timeout=300).json()
+    packaged = project.python(PYFUNC, json.dumps({"name": name, "example": example}))
+    assert by_json["predictions"] == json.loads(packaged.splitlines()[-1])
+    file = _file_of(example, about["inputs"], tmp_path)
+    with file.open("rb") as content:
+        form = {"file": (file.name, content)}
+        by_file = requests.post(f"{place}/{name}/predict", files=form, timeout=300).json()
+    done = project.run("penstock", "predict", name, str(file), "--json", check=False)
+    records = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert records, done.stderr
+    only = [{key: it.get(key) for key in outputs} for it in records]
+    assert [{key: it.get(key) for key in outputs} for it in by_file["predictions"]] == only
+
+
+def _file_of(example, inputs, folder):
+    """A file as `penstock predict` reads it, of the first row of a packaged example."""
+    table = example["dataframe_split"]
+    row = dict(zip(table["columns"], table["data"][0], strict=True))
+    first = next(iter(inputs))
+    if inputs[first] == "binary":
+        file = folder / "input.bin"
+        file.write_bytes(base64.b64decode(row[first]))
+    elif first in ("prompt", "context"):
+        file = folder / "input.txt"
+        file.write_text(row[first] if isinstance(row[first], str) else "\t".join(row[first]))
+    else:
+        file = folder / "input.csv"
+        cells = {key: it for key, it in row.items() if not isinstance(it, list) and it is not None}
+        pd.DataFrame([cells]).to_csv(file, index=False)
+    return file
+
+
 def _check_accessible(browser):
     if AXE:
         browser.run(Path(AXE).read_text())
@@ -146,11 +211,10 @@ def test_a_digit_is_drawn_by_keyboard_and_what_is_shown_is_text(playground, brow
 
 @pytest.mark.pipeline
 @pytest.mark.parametrize("playground", ["tabular"], indirect=True)
-def test_a_pipeline_without_a_page_has_a_form(playground, browser):
-    page = playground.project.root / "src" / "penstock" / "serving" / "pages" / "tabular.js"
-    playground.close()
-    page.unlink()
-    other = Playground(playground.project, "tabular")
+def test_a_pipeline_without_a_page_has_a_form(playground, browser, tmp_path):
+    project = playground.project.copy(tmp_path / "project")
+    (project.root / "src" / "penstock" / "serving" / "pages" / "tabular.js").unlink()
+    other = Playground(project, "tabular")
     try:
         browser.open(f"{other.address}/play/tabular")
         browser.wait("document.body.dataset.ready")
@@ -164,8 +228,6 @@ def test_a_pipeline_without_a_page_has_a_form(playground, browser):
 @pytest.mark.parametrize("playground", ["mnist"], indirect=True)
 def test_hostile_requests_are_refused(playground):
     """By a client that does not keep to what HTTP libraries would send."""
-    import socket
-
     place = ("127.0.0.1", int(playground.address.rpartition(":")[2]))
 
     def said(request):
@@ -181,6 +243,13 @@ def test_hostile_requests_are_refused(playground):
     assert b"404" in said(b"GET /pages/../../app.py HTTP/1.1\r\n" + host + b"\r\n")
     assert b"404" in said(b"GET /pages/%2e%2e%2f%2e%2e%2fapp.py HTTP/1.1\r\n" + host + b"\r\n")
     assert b"421" in said(b"GET /mnist HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    bomb = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(bomb, "PNG")  # 50 kB that unpack to 400 million pixels
+    form = {"file": ("bomb.png", bomb.getvalue())}
+    (row,) = requests.post(f"{playground.address}/mnist/predict", files=form, timeout=300).json()[
+        "predictions"
+    ]
+    assert "pixels" in row["error"]
     with socket.create_connection(place) as slow:
         slow.sendall(b"GET /health HTTP/1.1\r\nX-")
         assert slow.recv(100) == b"", "hung up"

@@ -107,6 +107,7 @@ def _check_force(prefect, webhook):
     newest = max(runs_of(prefect.project), key=lambda it: it.info.start_time)
     assert newest.data.tags["prefect.flow_run_id"] == run
     assert "it is the champion already" in rows["register"]["notes"]
+    assert "/play/mnist)" in rows["register"]["notes"], "a link to where it can be tried"
     assert "/#/experiments/" in rows["train"]["notes"]
     assert "make ui" not in rows["train"]["notes"], "the link is to the page of `penstock up`"
     metrics = {row["metric"]: row for row in prefect.table("mnist-metrics")}

@@ -16,6 +16,8 @@ from ..project.login import FOLDER, PREFECT, private_folder, read_login
 
 SERVER, TRACKING, WORKER = "prefect", "mlflow", "worker"
 PLAYGROUND = "playground"
+# Environment variables that say where runs and models are shown, for links to them.
+PAGES = {TRACKING: "PENSTOCK_MLFLOW", PLAYGROUND: "PENSTOCK_PLAYGROUND"}
 MARK = "PENSTOCK_WORKER_OF"  # the project, in the environment of its worker and all below that
 OWN_HOSTS = ("127.0.0.1", "localhost")
 ENGINE = "prefect.engine"  # the program of a flow run, as prefect.yaml has it
@@ -155,8 +157,10 @@ def environment(root: Path, api_url: str, ours: bool | None = None) -> dict[str,
         "PENSTOCK_ROOT": str(root),  # for prefect.yaml, which names no folder
         "PYTHONUNBUFFERED": "1",
     }
-    if tracking := alive(root).get(TRACKING):
-        env["PENSTOCK_MLFLOW"] = tracking.address  # for links to runs
+    services = alive(root)
+    for name, variable in PAGES.items():
+        if name in services:
+            env[variable] = services[name].address
     if is_ours(root, api_url) if ours is None else ours:
         env["PREFECT_HOME"] = str(root / FOLDER / "prefect")
         env |= server_settings(root)

@@ -17,6 +17,7 @@ from .pool import HEARTBEAT, is_online, prepare, worker_name
 from .prefect_api import PrefectApi
 from .services import (
     MARK,
+    PAGES,
     PLAYGROUND,
     SERVER,
     TRACKING,
@@ -150,7 +151,7 @@ def _start_playground(root: Path, port: int, tracking: Service | None, tell: Tel
     address = f"http://127.0.0.1:{port}"
     tell(f"playground: starting at {address}, log {FOLDER}/logs/{PLAYGROUND}.log")
     command = [sys.executable, "-m", "penstock", "serve", "--port", str(port)]
-    links = {"PENSTOCK_MLFLOW": tracking.address} if tracking else {}
+    links = {PAGES[TRACKING]: tracking.address} if tracking else {}
     return start(PLAYGROUND, command, root, {**os.environ, **links}, address)
 
 

@@ -1,6 +1,7 @@
 """What a person asks when a pipeline has run: where to look, and what came out of it."""
 
 import json
+import os
 from typing import Any
 
 from ..project.workspace import Workspace
@@ -8,15 +9,20 @@ from .listing import run_link
 from .registry import CHAMPION, get_alias
 from .store import connect
 
+PLAYGROUND = "PENSTOCK_PLAYGROUND"  # environment variable: where `penstock up` serves champions
+
 
 def stage_notes(workspace: Workspace) -> dict[str, str]:
     """For some stages, what came out: the run, its metrics, the decision."""
     metrics = json.loads(workspace.metrics.read_text())
     receipt = json.loads(workspace.receipt.read_text())
+    server = os.environ.get(PLAYGROUND)
+    try_it = f"; [try the champion]({server}/play/{workspace.name})" if server else ""
     return {
         "train": run_link(workspace),
         "evaluate": ", ".join(f"{key} {value:.4f}" for key, value in metrics.items()),
-        "register": f"version {receipt['version']}, {receipt['decision']}: {receipt['reason']}",
+        "register": f"version {receipt['version']}, {receipt['decision']}: {receipt['reason']}"
+        + try_it,
     }
 
 

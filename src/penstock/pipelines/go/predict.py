@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...kinds.games.compiled.layout import BLACK
+from ...kinds.games.compiled.layout import BLACK, WHITE
 from ...kinds.games.position import COLOURS, Position
 from ...kinds.games.records import read_record
 from ...pipeline import Interface, Mean, Score
@@ -34,6 +34,7 @@ OUTPUTS = {
     "shares": "array",
     "win_probability": "double",
     "black_wins": "double",
+    "stones": "array",
     "ownership": "array",
     "result": "string",
     "picture": "binary",
@@ -60,9 +61,10 @@ def predict(
 
     Returns:
         Of a position: turn, move (the best), moves (the best few) and the share of the search that
-        each had, win_probability (of who is to play), black_wins, ownership (row by row from the
-        top: 1 black's, -1 white's), result (of the record, if it is played to its end), picture if
-        asked. Of a game that was played on: moves and result. error: what was wrong with a row.
+        each had, win_probability (of who is to play), black_wins, stones and ownership (row by row
+        from the top: 1 black's, -1 white's), result (of the record, if it is played to its end),
+        picture if asked. Of a game that was played on: moves and result. error: what was wrong with
+        a row.
     """
     asked = inputs.reset_index(drop=True).reindex(columns=list(INPUTS))
     answers: Any = pd.DataFrame(index=asked.index, columns=list(OUTPUTS), dtype=object)
@@ -117,6 +119,8 @@ def _analyze(
     answers.at[row, "black_wins"] = thought.black_wins
     ours = position.turn == BLACK
     answers.at[row, "win_probability"] = thought.black_wins if ours else 1 - thought.black_wins
+    stones = position.stones().ravel()
+    answers.at[row, "stones"] = np.where(stones == WHITE, -1.0, stones).tolist()
     answers.at[row, "ownership"] = thought.owners.ravel().astype(float).round(4).tolist()
     answers.at[row, "result"] = position.result() if position.is_over else ""
     if options["draw"]:

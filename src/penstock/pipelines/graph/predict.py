@@ -199,7 +199,8 @@ def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:
     errors = pd.Series({line: f"line {line}: {why}" for line, why in bad.items()}, dtype=object)
     rows = pd.concat(parts)
     rows = rows.reindex(rows.index.union(errors.index))
-    return rows.assign(error=errors).astype(object).reset_index(drop=True)
+    told: pd.DataFrame = rows.assign(error=errors).astype(object).reset_index(drop=True)
+    return told.where(told.notna(), None)  # MLflow takes no NaN where a list may be
 
 
 def _check_columns(

@@ -1,5 +1,7 @@
 // Elements, made without a parser of HTML: what comes from data is always text.
 
+const SPACE = "http://www.w3.org/2000/svg";
+
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -8,6 +10,14 @@ export function make(tag, attributes = {}, ...children) {
     else if (value !== undefined) element.setAttribute(name, value);
   }
   element.append(...children.filter((it) => it !== null && it !== undefined));
+  return element;
+}
+
+// The same for shapes of a picture.
+export function shape(tag, attributes, ...children) {
+  const element = document.createElementNS(SPACE, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
   return element;
 }
 

@@ -1,9 +1,7 @@
 // Choose a node: its class, and its neighbours to go on to.
 import { get } from "./asking.js";
-import { field, make } from "./elements.js";
+import { field, make, shape } from "./elements.js";
 import { general } from "./play.js";
-
-const SPACE = "http://www.w3.org/2000/svg";
 
 export default async function page(play) {
   const name = play.model.name;
@@ -25,13 +23,6 @@ export default async function page(play) {
   };
   play.place.replaceChildren(make("h2", {}, "Choose a node"), list,
     make("div", { class: "row" }, field("Node", node), make("button", { id: "example", onclick: () => go(node.value) }, "Classify")), around);
-}
-
-function shape(tag, attributes, ...children) {
-  const element = document.createElementNS(SPACE, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
 }
 
 function drawn(id, label, near, answers, go) {
