@@ -231,9 +231,11 @@ def serve(
     from .project.workspace import find_root
     from .serving.server import OWN, read_token
     from .serving.server import serve as start
+    from .settings.file import PARAMS_FILE, list_pipelines
 
     root = find_root()
-    chosen = _chosen(names)
+    # A model needs no settings to be served: those of one pipeline that are wrong stop no other.
+    chosen = _chosen(names) if names else list_pipelines(root / PARAMS_FILE)
     if sys.stdout.isatty():  # not into a log
         token = "" if host in OWN else f"/?token={read_token(root)}"
         typer.echo(f"http://{host}:{port}{token}")

@@ -3,14 +3,15 @@
 import json
 import tempfile
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import BytesHeaderParser
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import File, FormParser, parse_options_header
 
 from ..messages.errors import PenstockError
+from ..messages.printable import printable
 from ..tracking.champion import Champion, read_options
 from ..tracking.invocations import check_columns, read_invocation
 from .answering import Question
@@ -92,29 +93,40 @@ def split_form(body: bytes, content_type: str) -> list[Part]:
     """The fields of a form (RFC 7578).
 
     Raises:
-        PenstockError: it is no form, or has too many fields.
+        PenstockError: it is no form, is cut off, or has too many fields.
     """
-    header = Message()
-    header["Content-Type"] = content_type
-    boundary = header.get_boundary()
-    if not boundary or len(boundary) > 200:
-        raise PenstockError("multipart/form-data: no boundary")
-    mark = b"\r\n--" + boundary.encode("latin-1", "replace")
-    pieces = (b"\r\n" + body).split(mark, MOST_PARTS + 2)
-    if len(pieces) > MOST_PARTS + 2:
-        raise PenstockError(f"multipart/form-data: more than {MOST_PARTS:,} fields")
-    if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
+    parts: list[Part] = []
+    ends: list[bool] = []
+    kind, options = parse_options_header(content_type)
+
+    def add(name: bytes | None, file: bytes | None, content: bytes) -> None:
+        if len(parts) == MOST_PARTS:
+            raise PenstockError(f"multipart/form-data: more than {MOST_PARTS:,} fields")
+        given = None if file is None else file.decode(errors="replace")
+        parts.append(Part((name or b"").decode(errors="replace"), given, content))
+
+    try:
+        parser = FormParser(
+            kind.decode("latin-1"),
+            on_field=lambda it: add(it.field_name, None, it.value or b""),
+            on_file=lambda it: add(it.field_name, it.file_name, _content(it)),
+            on_end=lambda: ends.append(True),
+            boundary=options.get(b"boundary"),
+            config={"MAX_MEMORY_FILE_SIZE": len(body) + 1},
+        )
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
+        raise PenstockError(f"multipart/form-data: {printable(str(error))[:200]}") from None
+    if not ends or not parts:
         raise PenstockError("multipart/form-data: cut off, or no field in it")
-    return [_read_part(it) for it in pieces[1:-1]]
+    return parts
 
 
-def _read_part(piece: bytes) -> Part:
-    head, blank, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-    fields = BytesHeaderParser().parsebytes(head)
-    name = fields.get_param("name", header="content-disposition")
-    if not blank or not isinstance(name, str):
-        raise PenstockError("multipart/form-data: a field without a name")
-    return Part(name, fields.get_filename(), content)
+def _content(file: File) -> bytes:
+    file.file_object.seek(0)
+    content: bytes = file.file_object.read()
+    return content
 
 
 def _read_form(parts: list[Part], champion: Champion) -> Question:
