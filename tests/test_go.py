@@ -47,17 +47,19 @@ def test_the_champion_looks_at_a_game_and_draws_it(finished, tmp_path):
     bad = tmp_path / "bad.sgf"
     bad.write_text("(;SZ[5];B[cc]")
     done = finished.run(
-        "penstock", "predict", "go", str(game), str(bad), "--json", "-o", "at=6",
+        "penstock", "predict", "go", str(game), str(bad), str(game), "--json", "-o", "at=6",
         "--save", str(tmp_path / "out"), check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    first, second = map(json.loads, done.stdout.splitlines())
+    first, second, again = map(json.loads, done.stdout.splitlines())
+    assert again == first, "whatever is asked beside it"
     assert first["move"] == first["moves"][0]
     assert 0 <= first["win_probability"] <= 1
     assert len(first["ownership"]) == 25
     assert sorted(first["stones"]).count(1) == sorted(first["stones"]).count(-1) == 3
     assert second["error"].startswith("no SGF of Go")
-    assert [it.name for it in (tmp_path / "out").iterdir()] == ["game-00.picture.png"]
+    drawn = {it.name for it in (tmp_path / "out").iterdir()}
+    assert drawn == {"game-00.picture.png", "game-00-2.picture.png"}
 
 
 @pytest.mark.pipeline

@@ -153,6 +153,10 @@ def test_answers_are_those_of_predict_and_of_mlflow(playground, tmp_path):
     by_json = requests.post(f"{place}/{name}/predict", json=example, timeout=300).json()
     packaged = project.python(PYFUNC, json.dumps({"name": name, "example": example}))
     assert by_json["predictions"] == json.loads(packaged.splitlines()[-1])
+    table = example["dataframe_split"]
+    twice = {**example, "dataframe_split": {**table, "data": [*table["data"], *table["data"]]}}
+    together = requests.post(f"{place}/{name}/predict", json=twice, timeout=300).json()
+    assert _is_near(together["predictions"], 2 * by_json["predictions"])
     file = _file_of(example, about["inputs"], tmp_path)
     with file.open("rb") as content:
         form = {"file": (file.name, content)}
@@ -162,6 +166,15 @@ def test_answers_are_those_of_predict_and_of_mlflow(playground, tmp_path):
     assert records, done.stderr
     only = [{key: it.get(key) for key in outputs} for it in records]
     assert [{key: it.get(key) for key in outputs} for it in by_file["predictions"]] == only
+
+
+def _is_near(one, other):
+    """Whether two answers are the same but for what a larger batch may round otherwise."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_is_near(one[it], other[it]) for it in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_is_near, one, other))
+    return one == (pytest.approx(other, rel=1e-4, abs=1e-4) if isinstance(one, float) else other)
 
 
 def _file_of(example, inputs, folder):

@@ -78,7 +78,7 @@ def predict(
             answers.at[row.Index, "error"] = str(error)
             continue
         if pd.isna(row.opponent):
-            _analyze(answers, row.Index, network, position, options)
+            _analyze(answers, row, network, position, options)
         else:
             games[int(row.Index)] = position, row
     if games:
@@ -108,10 +108,11 @@ def _read(row: Any, network: GoModel, at: int) -> Position:
 
 
 def _analyze(
-    answers: Any, row: int, network: GoModel, position: Position, options: dict[str, Any]
+    answers: Any, question: Any, network: GoModel, position: Position, options: dict[str, Any]
 ) -> None:
     playouts = min(options["playouts"], MOST_PLAYOUTS) or None
-    thought = analyze(network, position, playouts, seed=row)
+    row = question.Index  # of the answers only: a game is thought of alike, whatever is beside it
+    thought = analyze(network, position, playouts, _seed_of(question))
     answers.at[row, "turn"] = COLOURS[position.turn]
     names = [position.name(int(it)) for it in thought.moves[:BEST]]
     answers.at[row, "move"], answers.at[row, "moves"] = names[0], names
@@ -140,7 +141,7 @@ def _play_on(answers: Any, network: GoModel, games: dict[int, tuple[Position, An
             Pairing(
                 tuple(games[it][0].moves),
                 COLOUR_OF[games[it][1].colour],
-                0 if pd.isna(games[it][1].seed) else int(games[it][1].seed),
+                _seed_of(games[it][1]),
             )
             for it in numbers
         ]
@@ -149,6 +150,10 @@ def _play_on(answers: Any, network: GoModel, games: dict[int, tuple[Position, An
             own = game.moves[len(pairing.opening) :]
             answers.at[number, "moves"] = [game.name(point) for _, point in own]
             answers.at[number, "result"] = game.result()
+
+
+def _seed_of(question: Any) -> int:
+    return 0 if pd.isna(question.seed) else int(question.seed)
 
 
 def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:
