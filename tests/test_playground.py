@@ -76,7 +76,7 @@ class Playground:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "penstock", "serve", name, "--port", str(port)],
             cwd=project.root,
-            env={**project.environment(), "OMP_NUM_THREADS": "1"},
+            env={**project.environment(), **project.warm},
         )
         wait_for(lambda: answers(f"{self.address}/health") or self.process.poll())
         assert self.process.poll() is None
