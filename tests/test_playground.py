@@ -226,7 +226,7 @@ def test_a_digit_is_drawn_by_keyboard_and_what_is_shown_is_text(playground, brow
 @pytest.mark.parametrize("playground", ["tabular"], indirect=True)
 def test_a_pipeline_without_a_page_has_a_form(playground, browser, tmp_path):
     project = playground.project.copy(tmp_path / "project")
-    (project.root / "src" / "penstock" / "serving" / "pages" / "tabular.js").unlink()
+    (project.root / "src" / "penstock" / "pipelines" / "tabular" / "page.js").unlink()
     other = Playground(project, "tabular")
     try:
         browser.open(f"{other.address}/play/tabular")

@@ -20,7 +20,7 @@ from penstock.serving.answering import Question, answer_together
 from penstock.serving.app import RESERVED, make_app
 from penstock.serving.batching import Batcher
 from penstock.serving.feedback import keep_feedback
-from penstock.serving.files import PAGES, read_files
+from penstock.serving.files import page_of, read_files
 from penstock.serving.guard import Guard
 from penstock.serving.limits import Limits
 from penstock.serving.reading import read_question, split_form
@@ -330,9 +330,9 @@ def test_marks_are_kept_for_their_owner_and_leave_no_folder(tmp_path, champion):
 
 
 def test_pages_take_nothing_from_elsewhere_and_never_parse_html():
-    assert {"index.html", "play.html", "generic.js"} <= read_files().keys()
-    for file in PAGES.iterdir():
-        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+    assert {"index.html", "play.html", "generic.js", page_of("mnist")} <= read_files().keys()
+    for file, page in read_files().items():
+        text = page.content.decode().replace("http://www.w3.org/2000/svg", "")
         for bad in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert bad not in text, file
         assert "http:" not in text, file
@@ -411,7 +411,7 @@ def test_answers_are_those_of_predict_and_of_mlflow(served, tmp_path):
     assert "not an image" in bad.json()["predictions"][0]["error"]
     assert about.json()["version"] == 1
     assert set(about.json()["aliases"]) == {"challenger", "champion"}
-    assert about.json()["page"] == "mnist.js"
+    assert about.json()["page"] == "page-mnist.js"
     assert api.json()["paths"]["/mnist/predict"]["post"]["requestBody"]["content"][
         "application/json"
     ]["example"]

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from .counters import Counters
 from .feedback import keep_feedback
-from .files import read_files
+from .files import page_of, read_files
 from .known import find_known, find_neighbours
 from .limits import Limits
 from .models import Model, Models
@@ -105,7 +105,7 @@ def _add_looking(app: FastAPI, models: Models, counters: Counters) -> None:
         model = models[name]
         held = await model.ready()
         number = str(held.about["version"])
-        page = f"{name}.js"
+        page = page_of(name)
         return {
             **held.about,
             "aliases": sorted(it for it, other in model.aliases.items() if other == number),

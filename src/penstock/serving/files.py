@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .. import pipelines
+
 PAGES = Path(__file__).parent / "pages"
+PAGE = "page.js"  # in the folder of a pipeline that has a page of its own
 KINDS = {
     ".html": "text/html",
     ".css": "text/css",
@@ -21,11 +24,15 @@ class File:
     kind: str
 
 
+def page_of(name: str) -> str:
+    """What the page of a pipeline is called; it may have none."""
+    return f"page-{name}.js"
+
+
 @cache
 def read_files() -> dict[str, File]:
     """Every file, by its name."""
-    return {
-        it.name: File(it.read_bytes(), KINDS[it.suffix])
-        for it in PAGES.iterdir()
-        if it.suffix in KINDS
-    }
+    own = Path(pipelines.__file__).parent.glob(f"*/{PAGE}")
+    found = {it.name: it for it in PAGES.iterdir() if it.suffix in KINDS}
+    found |= {page_of(it.parent.name): it for it in own}
+    return {name: File(it.read_bytes(), KINDS[it.suffix]) for name, it in found.items()}
