@@ -104,10 +104,16 @@ def test_what_was_found_is_used_again_a_move_later():
     assert anew.playouts == anew.spent
 
 
+def test_where_there_is_no_time_something_is_found_all_the_same():
+    thought = Thinker(seconds=0.0).think(Position(Rules(9)))
+    assert thought.spent > 0
+    assert thought.best in all_points(9)
+
+
 def test_thinking_by_time_ends_and_has_looked():
     thought = Thinker(seconds=0.05).think(Position(Rules(9)))
     assert thought.spent > 0
-    assert set(thought.moves) == {*all_points(9), PASS}
+    assert set(thought.moves) <= {*all_points(9), PASS}
 
 
 def test_a_full_tree_is_played_out_from(monkeypatch):
