@@ -34,7 +34,7 @@ ROOT = Path(__file__).parent.parent
 LOADING = 15  # seconds
 WINDOW, PAGE = (1400, 1000), (960, 760)  # pixels of a page of Prefect's and MLflow's, and of ours
 COLUMNS = 3  # of pages side by side
-CLICKS = {"go": 8, "dialogue": 2}  # how often the main button is pressed, if not once
+CLICKS = {"go": 8}  # how often the main button is pressed, if not once
 COPIED = (
     "params.yaml",
     "dvc.yaml",

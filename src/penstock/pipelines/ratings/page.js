@@ -56,6 +56,6 @@ function film(name) {
 function recommended(record, user) {
   const rows = (record.titles ?? []).map((title, at) => make("tr", {}, make("th", { scope: "row" }, title || record.items[at]), make("td", {}, shown(record.ratings[at]))));
   return [record.unknown ? make("p", { class: "faint" }, `${user} is unknown: these are for anybody`) : null,
-    make("table", {}, make("caption", { class: "faint" }, `For ${user}, best first`),
+    make("table", {}, make("caption", { class: "faint" }, `For ${user}, by rating and popularity together`),
       make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "title"), make("th", { scope: "col" }, "rating"))), make("tbody", {}, ...rows))].filter(Boolean);
 }
