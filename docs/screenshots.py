@@ -48,7 +48,8 @@ def main() -> None:
     """Run the pipelines, then take the pictures."""
     if not CHROMIUM:
         sys.exit("needs Chromium: `apt-get install chromium`, say")
-    with tempfile.TemporaryDirectory() as temporary:
+    # A browser that is ended may write for a moment more.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         root = Path(temporary) / "project"
         copy_project(root)
         prefect, mlflow, playground = free_port(), free_port(), free_port()
