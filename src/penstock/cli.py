@@ -244,7 +244,7 @@ def serve(
 
 @app.command(rich_help_panel="Service")
 def down() -> None:
-    """Stop what `penstock up` started: flow runs, worker, MLflow, Prefect server."""
+    """Stop what `penstock up` started: flow runs, worker, playground, MLflow, Prefect server."""
     from .project.workspace import find_root
     from .supervision.down import down as stop
 
