@@ -9,7 +9,7 @@ import pandas as pd
 from ..messages.errors import PenstockError
 from ..messages.printable import printable
 from ..project.workspace import Workspace
-from ..tracking.champion import Champion, load_current, passing_on_errors, read_options
+from ..tracking.champion import Champion, load_current, read_options
 
 CONTEXT, WHY = "context", "why"  # an input and an option of models that reply
 NEAREST, SIMILARITY = "nearest", "similarity"  # what they answer if asked why
@@ -60,14 +60,10 @@ class Talk:
         return "\n".join([f"[confidence {answer['confidence']:.4f}; nearest in training:]", *lines])
 
     def _ask(self, turns: list[str], more: dict[str, Any]) -> dict[str, Any]:
-        served = self.champion.served
-        options = {**self.champion.interface.options, **self.options, **more}
         inputs = pd.DataFrame({CONTEXT: [turns]})
-        about = served.description["dataset"]
-        with passing_on_errors():
-            answers = served.module.predict(served.network, inputs, about, options)
-        answer: dict[str, Any] = answers.iloc[0].to_dict()
-        return answer
+        answers = self.champion.answer(inputs, {**self.options, **more})
+        answer: Any = answers.iloc[0].to_dict()
+        return dict(answer)
 
 
 def chat(workspace: Workspace, settings: list[str]) -> None:
@@ -92,7 +88,8 @@ def chat(workspace: Workspace, settings: list[str]) -> None:
         while True:
             try:
                 line = input("> " if sys.stdin.isatty() else "")
-            except UnicodeDecodeError as error:
+                line.encode()  # bytes that are no text may have been read as surrogates
+            except (UnicodeDecodeError, UnicodeEncodeError) as error:
                 _tell(f"[not {error.encoding}: {error.reason}]")
                 continue
             _tell(talk.say(line))
