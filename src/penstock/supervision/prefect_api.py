@@ -44,6 +44,8 @@ class PrefectApi:
         """
         self.url = url.rstrip("/")
         self._session = requests.Session()
+        # Anew each time: a connection that is kept may be closed by the server as it is used again.
+        self._session.headers["Connection"] = "close"
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=BUSY))
         if key := login.get("PREFECT_API_KEY"):
