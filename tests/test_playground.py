@@ -165,6 +165,7 @@ def test_answers_are_those_of_predict_and_of_mlflow(playground, tmp_path):
     assert records, done.stderr
     only = [{key: it.get(key) for key in outputs} for it in records]
     assert [{key: it.get(key) for key in outputs} for it in by_file["predictions"]] == only
+    assert requests.get(f"{place}/{name}/known/nothing", timeout=300).status_code == 404
 
 
 def _is_near(one, other):

@@ -227,6 +227,18 @@ class ConversingModule(Protocol):
         """Commands, a line each -> responses, which end with whatever the protocol says."""
 
 
+class NamingModule(Protocol):
+    """`predict.py`, where a model keeps names of what it can be asked about: users, nodes, ..."""
+
+    def known_names(
+        self, network: "nn.Module", column: str, beside: str
+    ) -> "list[tuple[str, str]] | None":
+        """Names that an input may have, and the title of each; None where none are kept.
+
+        With `beside`, those that are linked to that one.
+        """
+
+
 class FileReader(Protocol):
     """`predict.py`, where an input is not simply the content of one file."""
 

@@ -48,10 +48,10 @@ STARTS = {
         "tracking.fresh": WHOLE,
         "NAME.params": "Params",
         "NAME.network": "network",
-        "NAME.predict": "interface predict exam outcome read_input stream converse",
+        "NAME.predict": "interface predict exam outcome read_input stream converse known_names",
     },
 }
-OPTIONAL = ("read_input", "stream", "converse")  # which a pipeline need not have
+OPTIONAL = ("read_input", "stream", "converse", "known_names")  # which a pipeline need not have
 
 # Modules and definitions that change no output of a stage, nor does what only they name.
 NOT_COUNTED = {

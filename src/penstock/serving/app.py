@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from .counters import Counters
 from .feedback import keep_feedback
 from .files import page_of, read_files
-from .known import find_known, find_neighbours
+from .known import find_known
 from .limits import Limits
 from .models import Model, Models
 from .openapi import describe
@@ -123,14 +123,10 @@ def _add_looking(app: FastAPI, models: Models, counters: Counters) -> None:
         return Response(found, media_type="text/html", headers={"Content-Security-Policy": REPORT})
 
     @app.get("/{name}/known/{column}")
-    async def known(name: str, column: str, text: str = "") -> dict[str, Any]:
-        """Names that an input may have: users, items or nodes that contain a text."""
-        return find_known((await models[name].ready()).champion, column, text[:200])
-
-    @app.get("/{name}/neighbours/{node}")
-    async def neighbours(name: str, node: str) -> list[str]:
-        """The nodes beside a node of a graph."""
-        return find_neighbours((await models[name].ready()).champion, node)
+    async def known(name: str, column: str, text: str = "", beside: str = "") -> dict[str, Any]:
+        """Names that an input may have: those that contain a text, or stand beside one."""
+        champion = (await models[name].ready()).champion
+        return find_known(champion, column, text[:200], beside)
 
 
 def _headline(model: Model) -> dict[str, Any]:

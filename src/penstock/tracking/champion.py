@@ -118,6 +118,15 @@ class Champion:
         )
         return responses
 
+    def known_names(self, column: str, beside: str = "") -> list[tuple[str, str]] | None:
+        """Names that an input may have, with titles, or those beside one; None if it keeps none."""
+        if not hasattr(self.served.module, "known_names"):
+            return None
+        found: list[tuple[str, str]] | None = self.served.module.known_names(
+            self.served.network, column, beside
+        )
+        return found
+
     def _is_given(self, column: str, inputs: pd.DataFrame) -> bool:
         """Whether a column is there, or must be: some may be left out."""
         return column in inputs or not self.interface.inputs[column].startswith("optional ")

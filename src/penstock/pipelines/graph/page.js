@@ -17,7 +17,8 @@ export default async function page(play) {
     node.value = id;
     const record = await play.answer({ node: id }, {}, (answer) => general(play.model, answer));
     if (!record || record.error) return around.replaceChildren();
-    const near = (await get(`/${name}/neighbours/${encodeURIComponent(id)}`)).slice(0, 16);
+    const beside = await get(`/${name}/known/node?beside=${encodeURIComponent(id)}`);
+    const near = beside.found.slice(0, 16).map((it) => it.id);
     const answers = near.length ? await play.ask(near.map((it) => ({ node: it }))) : [];
     around.replaceChildren(drawn(id, record.label, near, answers, go));
   };

@@ -165,6 +165,16 @@ def exam(dataset: "Dataset", split: str) -> pd.DataFrame:
     )
 
 
+def known_names(network: NodeClassifier, column: str, beside: str) -> list[tuple[str, str]] | None:
+    """All nodes of the graph, or those that are linked to one of them."""
+    graph = network.graph
+    if column != "node" or (beside and beside not in graph.places):
+        return None
+    ids = graph.ids
+    chosen = graph.neighbours(graph.places[beside]) if beside else range(len(ids))
+    return [(ids[it], ids[it]) for it in chosen]
+
+
 def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:
     """Read a table of nodes named on the command line.
 

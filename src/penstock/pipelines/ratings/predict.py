@@ -145,6 +145,15 @@ def outcome(predictions: pd.DataFrame, exam: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def known_names(network: Recommender, column: str, beside: str) -> list[tuple[str, str]] | None:
+    """All users, or all items with their titles; nothing is beside one."""
+    if beside or column not in ("user", "item"):
+        return None
+    ids = network.vocabulary.texts(f"{column}s")
+    titles = network.vocabulary.texts("titles") if column == "item" else ids
+    return list(zip(ids, titles, strict=True))
+
+
 def read_input(file: Path, info: dict[str, Any]) -> pd.DataFrame:
     """Read a table of users, and items if ratings are wanted, named on the command line.
 
