@@ -129,14 +129,15 @@ def make_project(root: Path) -> int:
 def only_what_git_has(folder: str, names: list[str]) -> list[str]:
     """Leave out caches, samples and outputs."""
     if Path(folder).name == "data":
-        return [name for name in names if name not in ("dvc.yaml", "downloads.yaml", ".gitignore")]
+        kept = ("dvc.yaml", "downloads.yaml", ".gitignore", "feedback")
+        return [name for name in names if name not in kept]
     return [name for name in names if name == "__pycache__"]
 
 
 def forget(root: Path) -> None:
     """Remove all results, DVC's cache and the registry, so that every stage has all to do."""
-    results = (*root.glob("data/*/"), *root.glob("mlruns/*/"))
-    for path in (*results, root / ".dvc" / "cache", root / ".dvc" / "tmp"):
+    results = [it for it in root.glob("data/*/") if it.name != "feedback"]
+    for path in (*results, *root.glob("mlruns/*/"), root / ".dvc" / "cache", root / ".dvc" / "tmp"):
         shutil.rmtree(path, ignore_errors=True)
     for path in root.glob("mlruns/mlflow.*"):
         path.unlink()

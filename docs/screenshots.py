@@ -78,10 +78,9 @@ def copy_project(root: Path) -> None:
         shutil.copy(ROOT / name, root)
     for name in ("src", "flows"):
         shutil.copytree(ROOT / name, root / name)
-    for folder, names in ((".dvc", ["config"]), ("data", ["dvc.yaml", "downloads.yaml"])):
-        (root / folder).mkdir()
-        for name in names:
-            shutil.copy(ROOT / folder / name, root / folder)
+    for file in (".dvc/config", "data/dvc.yaml", "data/downloads.yaml", "data/feedback/README.md"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, root / file)
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
 
 

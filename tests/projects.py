@@ -47,9 +47,9 @@ class Project:
         root.mkdir(parents=True)
         for name in ("params.yaml", "dvc.yaml", "prefect.yaml", "constraints.txt"):
             shutil.copy(ROOT / name, root)
-        for name in ("dvc.yaml", "downloads.yaml", ".gitignore"):
-            (root / "data").mkdir(exist_ok=True)
-            shutil.copy(ROOT / "data" / name, root / "data")
+        (root / "data" / "feedback").mkdir(parents=True)
+        for name in ("dvc.yaml", "downloads.yaml", ".gitignore", "feedback/README.md"):
+            shutil.copy(ROOT / "data" / name, root / "data" / name)
         for name in ("src", "flows"):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         (root / ".dvc").mkdir()

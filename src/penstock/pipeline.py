@@ -136,6 +136,17 @@ class IngestModule(Protocol):
         """Read raw files; add each example to the writer, or reject it with a reason."""
 
 
+class MarkedModule(Protocol):
+    """`ingest.py`, where answers that were marked as wrong can be learned from (`MarkedData`)."""
+
+    def ingest_feedback(self, folder: Path, writer: "DatasetWriter", params: Any) -> None:
+        """Add what lies in data/feedback/NAME to the training split, or reject it with a reason.
+
+        It comes after `ingest`, and `writer.remembered` has all that was added: what is held out,
+        by itself or by its group, is not learned from.
+        """
+
+
 class ExpectationsModule(Protocol):
     """`expectations.py`: what must be true of the examples."""
 

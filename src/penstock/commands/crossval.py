@@ -19,6 +19,7 @@ from ..project.workspace import Workspace, scratch_folder
 from ..running.overrides import overridden, run_tags
 from ..running.repro import make_source
 from ..running.steps import list_stale, plan
+from ..settings.sections import MarkedData
 
 SCRATCH, RESULTS = ".crossval", "crossval.csv"
 SETTINGS = ("model", "train", "evaluate")  # the sections that the stages run here ask
@@ -45,6 +46,11 @@ def crossvalidate(
     """
     _check_settings(settings)
     tags, params = run_tags(settings), overridden(name, root, settings)
+    if isinstance(params.data, MarkedData) and params.data.feedback:
+        raise PenstockError(
+            f"{name}: data.feedback is true; expected no marked answers, which are for training "
+            "alone: cross-validation tests on every example; set it to false"
+        )
     workspace = Workspace(root, name, params, root / "data" / name, tags)
     make_source(workspace)
     with workspace.exclusive(), scratch_folder(workspace.folder / SCRATCH) as scratch:

@@ -31,6 +31,7 @@ from .rejections import summarize
 
 # What the writer finds out itself, of all that dataset.json says.
 COMPUTED = ("found", "examples", "rejected", "splits", "arrays", "tables", "digest")
+REMEMBERED = ("id", "split", "sha256", "group")
 RAW, RAW_BYTES = "raw", 2**26  # bytes of original files held before they are written
 HEADER = 128  # bytes kept free for the .npy header, whose length is known only at the end
 
@@ -76,10 +77,11 @@ class ArrayWriter:
 class DatasetWriter:
     """Writes a dataset into a new folder; use it as a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, remember: bool = False) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.info: dict[str, Any] = {}
+        self._remembered: list[pd.DataFrame] | None = [] if remember else None
         self._arrays: dict[str, ArrayWriter] = {}
         self._linked: dict[str, Any] = {}
         self._tables: list[str] = []
@@ -101,11 +103,19 @@ class DatasetWriter:
         if self._index is None:
             self._index = pq.ParquetWriter(self.folder / "index.parquet", table.schema)
         self._index.write_table(table)
+        if self._remembered is not None:
+            self._remembered.append(rows[[it for it in REMEMBERED if it in rows]])
         for split, part in rows.groupby("split", sort=False, observed=True):
             entry = self._splits.setdefault(str(split), {"examples": 0, "digest": hashlib.sha256()})
             entry["examples"] += len(part)
             hashed = pd.util.hash_pandas_object(part.drop(columns="split"), index=False)
             entry["digest"].update(hashed.to_numpy().tobytes())
+
+    @property
+    def remembered(self) -> pd.DataFrame:
+        """Of the examples added so far id, split, content and group; if asked to remember them."""
+        columns = pd.DataFrame(columns=list(REMEMBERED), dtype=str)
+        return pd.concat([columns, *(self._remembered or [])], ignore_index=True)
 
     def array(self, name: str, rows: np.ndarray) -> tuple[int, int]:
         """Append rows to an array that has not one for each example; answer where they lie."""

@@ -15,6 +15,7 @@ from ..settings.file import PARAMS_FILE, load_params
 from ..settings.sections import PipelineParams
 
 INPUTS_FILE = "inputs.json"
+FEEDBACK = Path("data", "feedback")
 WAIT = 30  # seconds for a process that is being ended to leave the folder
 
 
@@ -62,6 +63,11 @@ class Workspace:
     def source(self) -> Path:
         """The raw data: a file or a folder, relative to the project's root."""
         return Path(os.path.normpath(self.root / self.params.source))
+
+    @property
+    def feedback(self) -> Path:
+        """Answers that people marked as wrong, with the right ones."""
+        return self.root / FEEDBACK / self.name
 
     @property
     def inputs(self) -> Path:

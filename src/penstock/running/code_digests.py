@@ -23,7 +23,11 @@ CONSTRAINTS = "constraints.txt"
 # code names what it asks of them. For register also what serves a model, and what proves it.
 STARTS = {
     "sample": {"sources.sample": "make_sample", "NAME.sample": "sample"},
-    "ingest": {"stages.ingest": "ingest", "NAME.params": "Params", "NAME.ingest": "ingest"},
+    "ingest": {
+        "stages.ingest": "ingest",
+        "NAME.params": "Params",
+        "NAME.ingest": "ingest ingest_feedback",
+    },
     "validate": {
         "stages.validate": "validate",
         "NAME.params": "Params",
@@ -51,7 +55,8 @@ STARTS = {
         "NAME.predict": "interface predict exam outcome read_input stream converse known_names",
     },
 }
-OPTIONAL = ("read_input", "stream", "converse", "known_names")  # which a pipeline need not have
+# Which a pipeline need not have.
+OPTIONAL = ("ingest_feedback", "read_input", "stream", "converse", "known_names")
 
 # Modules and definitions that change no output of a stage, nor does what only they name.
 NOT_COUNTED = {

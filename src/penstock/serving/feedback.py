@@ -1,7 +1,7 @@
-"""Answers that somebody marked as wrong, kept as raw files; nothing learns from them by itself.
+"""Answers that somebody marked as wrong, kept as raw files; nothing learns from them by default.
 
 In data/feedback/NAME: a record of each as JSON, and, where the input is a file and the answer a
-class, the file in raw/CLASS. That folder is a source as ingest knows it, if params.yaml says so.
+class, the file in raw/CLASS. Ingest reads them too where `data.feedback` says so.
 """
 
 import base64
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..project.workspace import FEEDBACK
 from ..tracking.champion import Champion
 from .limits import Limits
 from .refusals import Refusal
@@ -37,7 +38,7 @@ def keep_feedback(root: Path, champion: Champion, content: Any, limits: Limits) 
         Refusal: it is none, or there are too many.
     """
     row, right, version = _check(champion, content)
-    folder = _private(root / "data" / "feedback" / str(champion.version.name))
+    folder = _private(root / FEEDBACK / str(champion.version.name))
     if sum(1 for it in folder.iterdir() if it.suffix == ".json") >= limits.kept:
         raise Refusal(429, f"{limits.kept:,} marks are kept already; look at them first")
     now = datetime.now(UTC)

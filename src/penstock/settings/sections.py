@@ -44,6 +44,15 @@ class Section(BaseModel):
     )
 
 
+class MarkedData(Section):
+    """The data of a pipeline that can learn from answers that people marked as wrong."""
+
+    feedback: bool = False
+    """Whether ingest also takes what `data/feedback/NAME` holds: answers that were marked as wrong
+    in a browser, with the right ones. For training alone, never for validation or test. Anybody
+    who reaches the page can write there: look through it first."""
+
+
 class TrainParams(Section):
     """How a network is trained: what `penstock train` hands to Lightning."""
 

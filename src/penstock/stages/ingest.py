@@ -4,6 +4,7 @@ from .. import pipeline
 from ..datasets.dataset import Dataset, DatasetWriter
 from ..datasets.source import check_files, check_source
 from ..project.workspace import Workspace
+from ..settings.sections import MarkedData
 
 
 def ingest(workspace: Workspace) -> Dataset:
@@ -15,9 +16,16 @@ def ingest(workspace: Workspace) -> Dataset:
     check_source(workspace.source, workspace.name)
     if not workspace.params.many_files:
         check_files(workspace.source)
-    module: pipeline.IngestModule = pipeline.load(workspace.name, "ingest")
-    with workspace.writing(workspace.dataset) as folder, DatasetWriter(folder) as writer:
+    module = pipeline.load(workspace.name, "ingest")
+    data = workspace.params.data
+    marked = isinstance(data, MarkedData) and data.feedback
+    with (
+        workspace.writing(workspace.dataset) as folder,
+        DatasetWriter(folder, remember=marked) as writer,
+    ):
         module.ingest(workspace.source, writer, workspace.params)
+        if marked:
+            module.ingest_feedback(workspace.feedback, writer, workspace.params)
     dataset = Dataset(workspace.dataset)
     splits = ", ".join(
         f"{name} {entry['examples']:,}" for name, entry in dataset.info["splits"].items()

@@ -35,6 +35,7 @@ class Collector:
         kind: str,
         types: Mapping[str, type],
         split: Splitter,
+        seen: Mapping[str, str] | None = None,
     ) -> None:
         """Set up for a dataset with one array.
 
@@ -45,6 +46,7 @@ class Collector:
             kind: what an example is, `image` say.
             types: of columns of the index that pandas would not guess.
             split: rows of the index -> the split of each.
+            seen: content (`sha256`) -> the example that has it already.
         """
         self.source = source
         self.writer = writer
@@ -53,7 +55,7 @@ class Collector:
         self.types = types
         self.split = split
         self.taken: list[pd.DataFrame] = []  # the split and label of examples, in order
-        self._seen: dict[str, str] = {}
+        self._seen = dict(seen or {})
         self._rows: list[dict[str, Any]] = []
         self._values: list[np.ndarray] = []
 

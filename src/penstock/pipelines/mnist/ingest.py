@@ -10,9 +10,10 @@ import numpy as np
 from ...datasets.dataset import DatasetWriter
 from ...kinds.folders.by_content import collect_by_content
 from ...kinds.folders.class_folders import usable_classes
-from ...kinds.folders.examples import read_example
+from ...kinds.folders.examples import Read, read_example
 from ...kinds.folders.labels import LABELS, find_classes
 from ...kinds.folders.layout import unwrap
+from ...kinds.folders.marked import collect_marked
 from ...kinds.images.idx import find_idx
 from ...kinds.images.idx_examples import has_idx, ingest_idx
 from ...kinds.images.measured import TYPES, measure_one
@@ -43,9 +44,14 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         _ingest_folders(source, writer, data)
 
 
+def ingest_feedback(folder: Path, writer: DatasetWriter, params: Params) -> None:
+    """Add digits that people named where a model was wrong."""
+    collect_marked(folder, writer, "images", "image", TYPES, _reader(params.data))
+
+
 def _ingest_folders(source: Path, writer: DatasetWriter, data: Data) -> None:
     """Decode every file of every class; split as the publisher did, or by content."""
-    read = partial(read_example, decode=partial(_decode, data=data), largest=LARGEST)
+    read = _reader(data)
     found = find_classes(source, ignored=())
     if not found.files:
         find_idx(source, "train-images-idx3-ubyte")  # says what is expected
@@ -57,6 +63,10 @@ def _ingest_folders(source: Path, writer: DatasetWriter, data: Data) -> None:
         )
     shares = data.test_share, data.validation_share
     collect_by_content(source, writer, found, data.classes, read, TYPES, shares)
+
+
+def _reader(data: Data) -> Read:
+    return partial(read_example, decode=partial(_decode, data=data), largest=LARGEST)
 
 
 def _decode(content: bytes, data: Data) -> tuple[np.ndarray, dict[str, Any]]:

@@ -8,6 +8,7 @@ from ...settings.sections import (
     ClassifierParams,
     Count,
     Limits,
+    MarkedData,
     PipelineParams,
     RegisterParams,
     Section,
@@ -17,7 +18,7 @@ from ...settings.sections import (
 DIGITS = [str(digit) for digit in range(10)]
 
 
-class Data(Section):
+class Data(MarkedData):
     """Ingest: what is read and how it is split."""
 
     image_size: Annotated[int, Field(ge=8, le=256)] = 28

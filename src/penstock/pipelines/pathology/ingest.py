@@ -13,7 +13,7 @@ from ...datasets.dataset import DatasetWriter
 from ...datasets.splits import group_splitter
 from ...kinds.folders.class_folders import usable_classes
 from ...kinds.folders.collector import Collector
-from ...kinds.folders.examples import Example, read_example
+from ...kinds.folders.examples import Example, Read, read_example
 from ...kinds.folders.groups import (
     GROUPS,
     check_complete,
@@ -23,6 +23,7 @@ from ...kinds.folders.groups import (
 )
 from ...kinds.folders.labels import LABELS, find_classes
 from ...kinds.folders.layout import published_splitter, unwrap
+from ...kinds.folders.marked import collect_marked
 from ...messages.printable import printable
 from .decode import open_image
 from .params import Data, Params
@@ -46,11 +47,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         PenstockError: fewer than two classes with images, or a list that is damaged.
     """
     data = params.data
-    read = partial(
-        read_example,
-        decode=partial(_decode, data=data),
-        largest=BYTES_PER_PIXEL * data.max_pixels + 2**20,
-    )
+    read = _reader(data)
     source = unwrap(source, (GROUPS, LABELS))
     Image.init()  # Pillow finds its readers once, before threads do
     found = find_classes(source, ignored=(GROUPS,))
@@ -77,6 +74,31 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
 
     Collector(source, writer, "images", "image", TYPES, split).collect(files, read, place)
     writer.info = {"classes": classes, **_settings(data)}
+
+
+def ingest_feedback(folder: Path, writer: DatasetWriter, params: Params) -> None:
+    """Add images that people sorted where a model was wrong.
+
+    Where the source's images have groups, each needs one too, in raw/groups.csv, unless
+    `data.ungrouped` says that it may stand alone.
+    """
+    known = writer.remembered
+    grouped = params.data.ungrouped == "refuse" and bool((known["group"] != known["sha256"]).any())
+
+    def describe(_: str, group: str | None, example: Example) -> dict[str, Any] | str:
+        if group is None and grouped:
+            return f"in no group; list it in raw/{GROUPS}, or set data.ungrouped: alone"
+        return {"group": group or example.columns["sha256"]}
+
+    collect_marked(folder, writer, "images", "image", TYPES, _reader(params.data), describe)
+
+
+def _reader(data: Data) -> Read:
+    return partial(
+        read_example,
+        decode=partial(_decode, data=data),
+        largest=BYTES_PER_PIXEL * data.max_pixels + 2**20,
+    )
 
 
 def _decode(content: bytes, data: Data) -> tuple[np.ndarray, dict[str, Any]]:

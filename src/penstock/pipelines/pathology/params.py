@@ -8,6 +8,7 @@ from ...settings.sections import (
     ClassifierParams,
     Count,
     Limits,
+    MarkedData,
     PipelineParams,
     Positive,
     RegisterParams,
@@ -19,7 +20,7 @@ FEW, TOO_FEW = 50, 10  # examples of a kind: with fewer a threshold is uncertain
 NOT_CHOSEN = 0.5  # the threshold then
 
 
-class Data(Section):
+class Data(MarkedData):
     """Ingest: how images are read and split."""
 
     image_size: Annotated[int, Field(ge=16, le=1024)] = 64

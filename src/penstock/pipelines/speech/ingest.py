@@ -12,11 +12,12 @@ from ...datasets.dataset import DatasetWriter
 from ...datasets.splits import Splitter, group_splitter, hash_splits
 from ...kinds.folders.class_folders import usable_classes
 from ...kinds.folders.collector import Collector
-from ...kinds.folders.examples import Example, read_example
+from ...kinds.folders.examples import Example, Read, read_example
 from ...kinds.folders.formats import LISTED
 from ...kinds.folders.groups import GROUPS, not_there, read_groups
 from ...kinds.folders.labels import LABELS, find_classes
 from ...kinds.folders.layout import published_splitter, unwrap
+from ...kinds.folders.marked import collect_marked
 from ...messages.errors import PenstockError, raise_if_temporary
 from ...messages.printable import printable
 from .decode import centre, open_recording
@@ -46,7 +47,7 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
             not there or is damaged.
     """
     data = params.data
-    read = partial(read_example, decode=partial(_decode, data=data), largest=LARGEST)
+    read = _reader(data)
     source = unwrap(source, (GROUPS, LABELS, *LISTS.values()))
     found = find_classes(source, ignored=(GROUPS, *LISTS.values()))
     groups = read_groups(source / GROUPS) or found.groups
@@ -78,6 +79,26 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
         "min_duration": data.min_duration,
         "max_duration": data.max_duration,
     }
+
+
+def ingest_feedback(folder: Path, writer: DatasetWriter, params: Params) -> None:
+    """Add words that people named where a model was wrong.
+
+    The speaker is what raw/groups.csv says, else what `data.speaker` finds in the file's name.
+    """
+
+    def describe(file: str, group: str | None, example: Example) -> dict[str, Any] | str:
+        speaker = group or find_speaker(file, params.data.speaker)
+        if speaker is None:
+            return _no_speaker(params.data.speaker)
+        return {"group": speaker or example.columns["sha256"], "speaker": speaker}
+
+    read = _reader(params.data)
+    collect_marked(folder, writer, "waveforms", "recording", TYPES, read, describe)
+
+
+def _reader(data: Data) -> Read:
+    return partial(read_example, decode=partial(_decode, data=data), largest=LARGEST)
 
 
 def _tell_speakers(speakers: dict[str, str | None], groups: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from ...settings.sections import (
     ClassifierParams,
     Count,
     Limits,
+    MarkedData,
     PipelineParams,
     Positive,
     RefitParams,
@@ -37,7 +38,7 @@ def _names_a_speaker(text: str) -> str:
 Expression = Annotated[str, AfterValidator(_expression)]
 
 
-class Data(Section):
+class Data(MarkedData):
     """Ingest: how recordings are read and split."""
 
     duration: Annotated[float, Field(ge=0.1, le=10)] = 1.0

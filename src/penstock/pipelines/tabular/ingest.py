@@ -14,6 +14,7 @@ from ...kinds.tables.delimited import Block, Reject
 from ...kinds.tables.raw_files import list_files
 from ...messages.errors import PenstockError
 from .columns import Evidence, describe_column
+from .marked import add_marked
 from .params import Data, Params
 from .rows import Rows
 from .splits import split_rows
@@ -56,6 +57,11 @@ def ingest(source: Path, writer: DatasetWriter, params: Params) -> None:
     for start in range(0, len(kept), CHUNK):
         part = slice(start, start + CHUNK)
         writer.add(kept.iloc[part], {"features": features[part]})
+
+
+def ingest_feedback(folder: Path, writer: DatasetWriter, params: Params) -> None:
+    """Add rows whose target people said where a model was wrong."""
+    add_marked(folder, writer, params.data)
 
 
 def _check_names(table: Table, data: Data) -> None:

@@ -8,6 +8,7 @@ from ...settings.sections import (
     ClassifierParams,
     Count,
     Limits,
+    MarkedData,
     PipelineParams,
     Positive,
     RegisterParams,
@@ -31,7 +32,7 @@ class Column(Section):
     """Largest share of missing values."""
 
 
-class Data(Section):
+class Data(MarkedData):
     """Ingest: which column is learned, from which others, and how rows are split."""
 
     target: str = "species"
