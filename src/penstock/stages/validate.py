@@ -72,7 +72,7 @@ def check(
     """Check expectations against the tables they name, in their order."""
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_pandas("dataset")
     results: dict[int, dict[str, Any]] = {}
     for table in dict.fromkeys(e.table for e in expectations):
@@ -92,7 +92,7 @@ def check(
         if data_docs:
             _write_data_docs(outcome, data_docs / f"{table}.html")
         for item in outcome.results:
-            number = item.expectation_config.meta["number"]  # type: ignore[union-attr]
+            number = item.expectation_config.meta["number"]
             results[number] = _result(expectations[number], item, frame)
     return [results[number] for number in range(len(expectations))]
 
