@@ -70,7 +70,7 @@ def test_what_would_be_read_can_be_looked_at(finished):
 
 
 @pytest.mark.pipeline
-def test_another_model_is_compared_on_the_same_openings(finished, tmp_path):
+def test_another_model_is_compared_on_the_same_openings(finished, tmp_path, monkeypatch):
     project = finished.copy(tmp_path / "project")
     project.set("go", train={"seed": 1})
     project.run("penstock", "run", "go")
@@ -78,6 +78,15 @@ def test_another_model_is_compared_on_the_same_openings(finished, tmp_path):
     (comparison,) = receipt["comparisons"]
     assert receipt["version"] == 2
     assert comparison["low"] <= comparison["difference"] <= comparison["high"]
+    for name, value in {**project.environment(), **project.warm}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(project.root)
+    gtp = [sys.executable, "-m", "penstock", "gtp"]
+    with GtpProgram([*gtp, "--version", "2"], "v2") as one, GtpProgram(gtp, "champion") as other:
+        (game,) = play_games(Rules(5, 3.5), both_colours([()], 1)[:1], one, other)
+        assert one.score(game) == other.score(game) == game.result()
+    done = project.run("penstock", "gtp", "--version", "3", check=False)
+    assert "go v3: no such version" in done.stderr
 
 
 @pytest.mark.pipeline

@@ -521,6 +521,9 @@ def chat(
 @app.command(rich_help_panel="Looking")
 def gtp(
     name: Annotated[str, typer.Argument(help="A pipeline whose models play Go.")] = "go",
+    version: Annotated[
+        int | None, typer.Option(help="A version of the registry in place of the champion.", min=1)
+    ] = None,
 ) -> None:
     """Play Go with the champion by the Go Text Protocol, version 2.
 
@@ -529,7 +532,7 @@ def gtp(
     workspace = _open(name)
     from .tracking.champion import load_current
 
-    champion = load_current(workspace.root, workspace.name)
+    champion = load_current(workspace.root, workspace.name, version)
     for response in champion.converse(iter(sys.stdin.readline, "")):
         sys.stdout.write(response)
         sys.stdout.flush()

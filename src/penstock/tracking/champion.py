@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ..messages.errors import PenstockError
-from .registry import CHAMPION, ModelVersion, get_alias
+from .registry import CHAMPION, ModelVersion, get_alias, numbered_version
 from .store import MlflowClient, connect
 from .trust import load_trusted
 
@@ -162,14 +162,15 @@ def load_champion(root: Path, client: MlflowClient, version: ModelVersion) -> Ch
     return champion
 
 
-def load_current(root: Path, name: str) -> Champion:
-    """Load what the alias `champion` points at.
+def load_current(root: Path, name: str, number: int | None = None) -> Champion:
+    """Load what the alias `champion` points at, or the version of a number.
 
     Raises:
-        PenstockError: as `champion_version` and `load_champion`.
+        PenstockError: there is none, or as `load_champion`.
     """
     client = connect(root)
-    return load_champion(root, client, champion_version(client, name))
+    version = numbered_version(client, name, number) if number else champion_version(client, name)
+    return load_champion(root, client, version)
 
 
 def readable_rows(inputs: pd.DataFrame) -> pd.Series:

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from ..messages.errors import PenstockError
 from ..pipeline import Score
 from .glance import CHALLENGER as CHALLENGER
 from .glance import CHAMPION as CHAMPION
@@ -105,6 +106,20 @@ def get_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | Non
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+
+
+def numbered_version(client: MlflowClient, name: str, number: int) -> ModelVersion:
+    """A version by its number.
+
+    Raises:
+        PenstockError: there is none.
+    """
+    try:
+        return client.get_model_version(name, str(number))
+    except MlflowException:
+        raise PenstockError(
+            f"{name} v{number}: no such version; see `penstock runs {name}`"
+        ) from None
 
 
 def set_alias(client: MlflowClient, version: ModelVersion, alias: str) -> None:

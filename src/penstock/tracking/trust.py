@@ -28,6 +28,7 @@ from .registry import (
     CHAMPION,
     ModelVersion,
     model_location,
+    numbered_version,
     own_place,
     remember_champion,
     set_alias,
@@ -85,7 +86,7 @@ def accept_version(workspace: Workspace, number: int) -> str:
         PenstockError: there is no such version, or no files of it, or not only plain ones.
     """
     client = connect(workspace.root)
-    version = _get_version(workspace, client, number)
+    version = numbered_version(client, workspace.name, number)
     location = model_location(client, version)
     with _fetched(client, version) as folder:
         names = file_names(folder)
@@ -118,21 +119,11 @@ def promote_version(workspace: Workspace, number: int) -> str:
         PenstockError: there is no such version, or it is not as recorded.
     """
     client = connect(workspace.root)
-    version = _get_version(workspace, client, number)
+    version = numbered_version(client, workspace.name, number)
     with trusted_copy(workspace.root, client, version):
         set_alias(client, version, CHAMPION)
         remember_champion(client, version)
     return f"{version.name} v{number} is {CHAMPION}"
-
-
-def _get_version(workspace: Workspace, client: MlflowClient, number: int) -> ModelVersion:
-    name = workspace.name
-    try:
-        return client.get_model_version(name, str(number))
-    except MlflowException:
-        raise PenstockError(
-            f"{name} v{number}: no such version; see `penstock runs {name}`"
-        ) from None
 
 
 @contextmanager
