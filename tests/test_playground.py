@@ -97,7 +97,7 @@ def playground(request, tmp_path_factory):
 
 @pytest.mark.pipeline
 @pytest.mark.parametrize("playground", SHOWN, indirect=True)
-def test_a_page_does_its_main_job(playground, browser):
+def test_a_page_does_its_main_job(playground, browser, tmp_path):
     browser.complaints.clear()
     browser.resize(1100, 800)
     browser.open(f"{playground.address}/play/{playground.name}")
@@ -105,6 +105,8 @@ def test_a_page_does_its_main_job(playground, browser):
     browser.run("document.getElementById('example').click()")
     browser.wait(f"document.querySelector('{SHOWN[playground.name]}')")
     _mark_as_wrong(playground, browser)
+    if playground.name in ("mnist", "pathology", "speech", "tabular"):
+        _check_read_by_ingest(playground, tmp_path)
     assert browser.run("document.getElementById('about').textContent").startswith("Version 1")
     assert browser.run("document.querySelector('#more a[href$=report]').href").endswith("/report")
     _check_accessible(browser)
@@ -124,6 +126,24 @@ def _mark_as_wrong(playground, browser):
     assert list(folder.glob("*.json"))
     git = ["git", "check-ignore", "-q", str(folder)]
     assert subprocess.run(git, cwd=playground.project.root, check=False).returncode == 0
+
+
+def _check_read_by_ingest(playground, folder):
+    """What was marked is learned from, or rejected by its name: the example may be of the test."""
+    from penstock.project.workspace import Workspace
+    from penstock.stages.ingest import ingest
+
+    name, root = playground.name, playground.project.root
+    params = Workspace.open(name, root).params
+    data = params.data.model_copy(update={"feedback": True})
+    params = params.model_copy(update={"data": data})
+    dataset = ingest(Workspace(root, name, params, folder / name))
+    marks = root / "data" / "feedback" / name
+    kept = list(marks.glob("*.json" if name == "tabular" else "raw/*/*"))
+    told = {*dataset.index["id"].astype(str), *dataset.info.get("marked", {}).values()}
+    told.update(dataset.rejected["id"])
+    assert kept
+    assert {it.relative_to(root / "data").as_posix() for it in kept} <= told
 
 
 PYFUNC = """
