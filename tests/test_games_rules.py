@@ -52,66 +52,6 @@ def test_moves_reach_every_legal_position_and_no_other(size, legal):
 
 
 @njit
-def _count_settable(size, points, empty, is_legal, play):
-    """How many boards can be set up by legal moves, place by place, without a capture.
-
-    Of every 601st of them each move is played: does all that is left on the board breathe?
-    """
-    places = size * size
-    states = np.empty((places + 1, len(empty)), empty.dtype)
-    states[0] = empty
-    chosen = np.full(places, -1)
-    count, breathless, place = 0, 0, 0
-    while place >= 0:
-        if place == places:
-            count += 1
-            if count % 601 == 0:
-                breathless += _count_breathless_moves(size, points, states[place], is_legal, play)
-            place -= 1
-            continue
-        chosen[place] += 1
-        if chosen[place] == 3:
-            chosen[place] = -1
-            place -= 1
-            continue
-        after = states[place + 1]
-        _copy(states[place], after, size)
-        if chosen[place]:
-            after[layout.KO] = 0
-            if not is_legal(after, points[place], chosen[place]):
-                continue
-            play(after, points[place], chosen[place])
-        for former in range(place + 1):
-            if after[points[former]] != chosen[former]:
-                break
-        else:
-            place += 1
-    return count, breathless
-
-
-@njit
-def _copy(state, copy, size):
-    """Copy a position without the rows of larger boards: all of it takes four times as long."""
-    rows = (size + 2) * layout.SIDE
-    for field in range(0, layout.KO, layout.POINTS):
-        copy[field : field + rows] = state[field : field + rows]
-    copy[layout.KO :] = state[layout.KO :]
-
-
-@njit
-def _count_breathless_moves(size, points, state, is_legal, play):
-    found = 0
-    for colour in (1, 2):
-        for place in range(size * size):
-            after = state.copy()
-            after[layout.KO] = 0
-            if is_legal(after, points[place], colour):
-                play(after, points[place], colour)
-                found += not _breathes(after[points].reshape(size, size))
-    return found
-
-
-@njit
 def _breathes(board):
     """Whether every stone is linked to an empty point by stones of its colour."""
     size = len(board)
@@ -131,13 +71,102 @@ def _breathes(board):
     return safe.all()
 
 
+@njit
+def _find_legal(size):
+    """Which boards are legal; one is the number that its points are the digits of, to base 3."""
+    places = size * size
+    found = np.zeros(3**places, np.bool_)
+    board = np.zeros(places, np.int32)
+    for number in range(3**places):
+        rest = number
+        for place in range(places):
+            board[place] = rest % 3
+            rest //= 3
+        found[number] = _breathes(board.reshape(size, size))
+    return found
+
+
+@njit
+def _number_of(state, points):
+    number = 0
+    for place in range(len(points) - 1, -1, -1):
+        number = number * 3 + state[points[place]]
+    return number
+
+
+@njit
+def _copy(state, copy, size):
+    """Copy a position without the rows of larger boards: all of it takes four times as long."""
+    rows = (size + 2) * layout.SIDE
+    for field in range(0, layout.KO, layout.POINTS):
+        copy[field : field + rows] = state[field : field + rows]
+    copy[layout.KO :] = state[layout.KO :]
+
+
+@njit
+def _walk(size, points, legal, empty, is_legal, play):
+    """Set up every board by legal moves, place by place, as far as nothing is taken.
+
+    Returns:
+        How many were set up, and how often they, or a move from one of them, are not as `legal` is.
+    """
+    places = len(points)
+    states = np.empty((places + 2, len(empty)), empty.dtype)
+    states[0] = empty
+    chosen = np.full(places, -1)
+    count, wrong, place = 0, 0, 0
+    while place >= 0:
+        if place == places:
+            count += 1
+            wrong += _count_wrong(size, points, legal, states[-2], states[-1], is_legal, play)
+            place -= 1
+            continue
+        chosen[place] += 1
+        if chosen[place] == 3:
+            chosen[place] = -1
+            place -= 1
+            continue
+        after = states[place + 1]
+        _copy(states[place], after, size)
+        if chosen[place]:
+            after[layout.KO] = 0
+            if not is_legal(after, points[place], chosen[place]):
+                continue
+            if play(after, points[place], chosen[place]):
+                continue
+        place += 1
+    return count, wrong
+
+
+@njit
+def _count_wrong(size, points, legal, state, after, is_legal, play):
+    """How many moves are allowed and should not be, or the other way; each capture is played."""
+    number = _number_of(state, points)
+    wrong = int(not legal[number])
+    state[layout.KO] = 0
+    for colour in (1, 2):
+        for place in range(len(points)):
+            if state[points[place]]:
+                continue
+            allowed = is_legal(state, points[place], colour)
+            if legal[number + colour * 3**place]:
+                wrong += not allowed
+            elif allowed:  # something must be taken
+                _copy(state, after, size)
+                play(after, points[place], colour)
+                wrong += not legal[_number_of(after, points)]
+    return wrong
+
+
 @pytest.mark.real
 @pytest.mark.long
 def test_legal_positions_on_four_by_four():
     """What remains of a legal position without some stones is legal: any order sets it up."""
-    places = np.array(all_points(4), np.int64)
-    counted = _count_settable(4, places, rules.empty_board(4), rules.is_legal, rules.play)
-    assert counted == (24_318_165, 0)
+    legal = _find_legal(4)
+    points = np.array(all_points(4), np.int64)
+    walked = _walk(4, points, legal, rules.empty_board(4), rules.is_legal, rules.play)
+    assert walked == (24_318_165, 0)
+    assert legal.sum() == 24_318_165
 
 
 def played_by_oracle(board: boards.Board, point: int, colour: int) -> boards.Board | None:
