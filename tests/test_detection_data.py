@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from penstock.datasets.dataset import Dataset, DatasetWriter, digest_files
+from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.datasets.digest import digest_files
 from penstock.messages.errors import PenstockError
 from penstock.pipelines.detection.annotations import Box
 from penstock.pipelines.detection.decode import decode, fitted, scales

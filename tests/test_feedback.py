@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -209,6 +210,34 @@ def test_marked_rows_are_learned_from_with_their_right_answer(tmp_path, target):
     assert why["feedback/tabular/5.json"] == "no record of a marked answer"
 
 
+def test_a_marked_row_needs_its_group_where_rows_have_groups(tmp_path):
+    chance = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"size": chance.normal(size=200), "ill": chance.choice([True, False], 200)}
+    )
+    table["who"] = [f"p{it % 40}" for it in range(200)]
+    table["kind"] = np.where(table["size"] > 0, "big", "small")
+    (tmp_path / "source").mkdir()
+    table.to_csv(tmp_path / "source" / "things.csv", index=False)
+    data = {"target": "kind", "group": "who", "split": "hash"}
+    plain = ingested(tmp_path, "tabular", feedback=False, **data)
+    split_of = dict(zip(plain.index["group"], plain.index["split"], strict=True))
+    record = {"input": {"size": 9.0, "ill": True}, "right": "small"}
+    folder = tmp_path / "data" / "feedback" / "tabular"
+    put(folder, {"1.json": json.dumps(record).encode()})
+    dataset = ingested(tmp_path, "tabular", **data)
+    assert rejected(dataset) == {"feedback/tabular/1.json": "no who"}
+    pd.testing.assert_frame_equal(dataset.index, plain.index)
+    for split in ("train", "test"):
+        record["input"]["who"] = next(one for one, it in split_of.items() if it == split)
+        put(folder, {f"{split}.json": json.dumps(record).encode()})
+    dataset = ingested(tmp_path, "tabular", **data)
+    assert list(dataset.info["marked"].values()) == ["feedback/tabular/train.json"]
+    assert "held out" in rejected(dataset)["feedback/tabular/test.json"]
+    place = list(dataset.info["columns"]).index("ill")
+    assert dataset.array("features")[-1, place] == 1
+
+
 @pytest.mark.pipeline
 def test_a_mark_makes_stale_only_the_pipelines_that_learn_from_marks(project):
     def stale():
@@ -217,6 +246,9 @@ def test_a_mark_makes_stale_only_the_pipelines_that_learn_from_marks(project):
     raw = project.root / "data" / "feedback" / "mnist" / "raw"
     put(raw, {"3/new.png": picture(7, 28)})
     assert stale() == []
+    shutil.rmtree(project.root / "data" / "feedback")
+    assert stale() == [], "no folder is no error"
+    put(raw, {"3/new.png": picture(7, 28)})
     project.set(data={"feedback": True})
     assert "ingest" in stale()
     project.run("dvc", "repro", "ingest@mnist")

@@ -20,7 +20,8 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from penstock.datasets.dataset import Dataset, DatasetWriter, digest_files
+from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.datasets.digest import digest_files
 from penstock.datasets.splits import ranked_splits
 from penstock.kinds.folders import collector
 from penstock.kinds.folders.groups import read_groups

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from penstock.datasets.dataset import Dataset, DatasetWriter, digest_files
+from penstock.datasets.dataset import Dataset, DatasetWriter
+from penstock.datasets.digest import digest_files
 from penstock.datasets.profile import tables
 from penstock.messages.errors import PenstockError
 from penstock.pipelines.speech import decode as decode_module

@@ -19,7 +19,6 @@ from ..project.workspace import Workspace, scratch_folder
 from ..running.overrides import overridden, run_tags
 from ..running.repro import make_source
 from ..running.steps import list_stale, plan
-from ..settings.sections import MarkedData
 
 SCRATCH, RESULTS = ".crossval", "crossval.csv"
 SETTINGS = ("model", "train", "evaluate")  # the sections that the stages run here ask
@@ -46,7 +45,7 @@ def crossvalidate(
     """
     _check_settings(settings)
     tags, params = run_tags(settings), overridden(name, root, settings)
-    if isinstance(params.data, MarkedData) and params.data.feedback:
+    if params.learns_from_marks:
         raise PenstockError(
             f"{name}: data.feedback is true; expected no marked answers, which are for training "
             "alone: cross-validation tests on every example; set it to false"

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from ..messages.errors import PenstockError
 from ..messages.printable import printable
+from .digest import digest_files
 from .rejections import summarize
 
 # What the writer finds out itself, of all that dataset.json says.
@@ -113,9 +114,15 @@ class DatasetWriter:
 
     @property
     def remembered(self) -> pd.DataFrame:
-        """Of the examples added so far id, split, content and group; if asked to remember them."""
+        """Id, split, content and group of the examples added so far.
+
+        Raises:
+            ValueError: it was not asked to remember them.
+        """
+        if self._remembered is None:
+            raise ValueError("a writer that remembers nothing cannot say what is held out")
         columns = pd.DataFrame(columns=list(REMEMBERED), dtype=str)
-        return pd.concat([columns, *(self._remembered or [])], ignore_index=True)
+        return pd.concat([columns, *self._remembered], ignore_index=True)
 
     def array(self, name: str, rows: np.ndarray) -> tuple[int, int]:
         """Append rows to an array that has not one for each example; answer where they lie."""
@@ -311,15 +318,3 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # another disk, or a file system without hard links
         shutil.copyfile(source, target)
-
-
-def digest_files(folder: Path, *extra: str, pattern: str = "*") -> str:
-    """SHA-256 of the names and contents of every file in a folder, and of further text."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    for text in extra:
-        digest.update(text.encode())
-    return digest.hexdigest()

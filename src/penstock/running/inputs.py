@@ -4,11 +4,11 @@ DVC reads this small JSON file once for each stage. params.yaml, which holds all
 and takes DVC so long that with twelve pipelines it was half the time of a run with nothing to do.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from ..datasets.digest import digest_files
 from ..project.workspace import FEEDBACK, Workspace
 from ..settings.file import PARAMS_FILE, read_section
 from .code_digests import stage_digests
@@ -35,19 +35,11 @@ def stage_inputs(name: str, root: Path) -> dict[str, Any]:
     """
     section = read_section(name, root / PARAMS_FILE)
     learned = value_at(section, "data.feedback") is True
-    feedback = _digest_marks(root / FEEDBACK / name) if learned else ""
+    # One that is being written has a name that begins with a dot.
+    feedback = digest_files(root / FEEDBACK / name, pattern="[!.]*") if learned else ""
     inputs = {**section, "feedback": feedback, "code": stage_digests(name, root)}
     as_written: dict[str, Any] = json.loads(json.dumps(inputs, default=str))
     return as_written
-
-
-def _digest_marks(folder: Path) -> str:
-    """SHA-256 of the names and contents of all marked answers that are written to the end."""
-    digest = hashlib.sha256()
-    for path in sorted(it for it in folder.rglob("[!.]*") if it.is_file()):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    return digest.hexdigest()
 
 
 def value_at(inputs: dict[str, Any], key: str) -> Any:

@@ -17,7 +17,7 @@ from dvc.stage import Stage
 
 from ..datasets.source import check_files, check_source
 from ..messages.errors import PenstockError, TemporaryError, is_temporary
-from ..project.workspace import INPUTS_FILE, Workspace
+from ..project.workspace import FEEDBACK, INPUTS_FILE, Workspace
 from .inputs import stage_inputs, value_at
 from .lockfiles import mend
 
@@ -51,6 +51,7 @@ def plan(workspace: Workspace) -> list[Step]:
         PenstockError: the source is missing with nothing to make it, or cannot be read.
     """
     mend(workspace.root)
+    (workspace.root / FEEDBACK).mkdir(parents=True, exist_ok=True)  # DVC stops where it is missing
     there = workspace.source.exists()
     if there:  # before DVC walks it: it stops at what it cannot read
         check_files(workspace.source, links_out=workspace.params.many_files)

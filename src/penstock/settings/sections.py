@@ -184,3 +184,8 @@ class PipelineParams(Section):
     """Evaluate: what is measured besides the usual."""
     register: RegisterParams = Field(...)
     """Register: the gate between a trained model and the registry."""
+
+    @property
+    def learns_from_marks(self) -> bool:
+        """Whether ingest takes answers that were marked as wrong."""
+        return isinstance(self.data, MarkedData) and self.data.feedback

@@ -4,7 +4,6 @@ from .. import pipeline
 from ..datasets.dataset import Dataset, DatasetWriter
 from ..datasets.source import check_files, check_source
 from ..project.workspace import Workspace
-from ..settings.sections import MarkedData
 
 
 def ingest(workspace: Workspace) -> Dataset:
@@ -17,8 +16,7 @@ def ingest(workspace: Workspace) -> Dataset:
     if not workspace.params.many_files:
         check_files(workspace.source)
     module = pipeline.load(workspace.name, "ingest")
-    data = workspace.params.data
-    marked = isinstance(data, MarkedData) and data.feedback
+    marked = workspace.params.learns_from_marks
     with (
         workspace.writing(workspace.dataset) as folder,
         DatasetWriter(folder, remember=marked) as writer,

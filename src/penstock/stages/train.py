@@ -10,7 +10,8 @@ import pandas as pd
 import psutil
 
 from .. import pipeline
-from ..datasets.dataset import Dataset, digest_files
+from ..datasets.dataset import Dataset
+from ..datasets.digest import digest_files
 from ..datasets.identity import identities, sketch
 from ..learning.checkpoints import unfinished
 from ..learning.device import choose_device

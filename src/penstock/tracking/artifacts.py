@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlparse
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from ..datasets.dataset import digest_files
+from ..datasets.digest import digest_files
 from ..project.workspace import Workspace
 from .runs import MODEL_TAG
 from .store import connect, experiment_id

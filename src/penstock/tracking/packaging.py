@@ -16,7 +16,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
-from ..datasets.dataset import digest_files
+from ..datasets.digest import digest_files
 from ..learning.weights import DESCRIPTION, LEARNED, WEIGHTS
 from ..messages.errors import PenstockError
 from ..pipeline import Interface

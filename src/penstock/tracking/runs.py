@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from ..datasets.dataset import Dataset as PenstockDataset
-from ..datasets.dataset import digest_files
+from ..datasets.digest import digest_files
 from ..learning.weights import read_description, weights_sha256
 from ..messages.printable import printable
 from ..project.processes import describe_process

@@ -1,9 +1,11 @@
 """Rows that people answered where a model was wrong: for training alone."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from ...datasets.dataset import DatasetWriter
@@ -25,21 +27,14 @@ def add_marked(folder: Path, writer: DatasetWriter, data: Data) -> None:
     """
     info, known = writer.info, writer.remembered
     classes: list[str] | None = info.get("classes")
-    files, texts = [], []
-    for file in sorted(folder.glob("[!.]*.json")):
-        row = _read(file, data.target)
-        if row and classes and row[data.target].strip() not in classes:
-            writer.reject(_name(file), f"{data.target}: no such class; known: {', '.join(classes)}")
-        elif row:
-            files.append(_name(file))
-            texts.append(row)
-        else:
-            writer.reject(_name(file), "no record of a marked answer")
-    if not files:
+    records = dict(_read_records(folder, writer, data.target, classes))
+    if not records:
         return
+    files = list(records)
     types = {name: it["type"] for name, it in info["columns"].items()}
     rows = Rows(types, data.model_copy(update={"time": ""}), classes is not None)
-    columns = {it: pa.array([row.get(it, "") for row in texts], pa.string()) for it in rows.wanted}
+    texts = {it: [row.get(it, "") for row in records.values()] for it in rows.wanted}
+    columns = {name: pa.array(values, pa.string()) for name, values in texts.items()}
     block = Block(np.arange(len(files)), columns)
     rows.read(block, lambda place, reason: writer.reject(files[place], reason))
     features, index = rows.finish()
@@ -47,32 +42,41 @@ def add_marked(folder: Path, writer: DatasetWriter, data: Data) -> None:
     if classes:
         labels = [classes.index(it) for it in rows.classes]
         index["label"] = np.array(labels, np.int32)[index["label"]]
-    held_out = known[known["split"] != "train"]
-    fresh = np.ones(len(index), bool)
-    for column in ("sha256", "group"):
-        if column in index:
-            fresh &= ~index[column].isin(held_out[column]).to_numpy()
+    fresh = ~_is_held_out(index, known)
     for place in index["id"][~fresh]:
         writer.reject(files[place], "a row with its features, or its group, is held out")
     index, features = index[fresh], features[fresh]
     ids = known["id"].max() + 1 + np.arange(len(index))
-    writer.info["marked"] = {
-        str(one): files[place] for one, place in zip(ids, index["id"], strict=True)
-    }
+    named = zip(ids, index["id"], strict=True)
+    writer.info["marked"] = {str(one): files[place] for one, place in named}
     if len(index):
         writer.add(index.assign(id=ids, split="train"), {"features": features})
 
 
-def _read(file: Path, target: str) -> dict[str, str]:
-    """The text of a record's columns, the target being the right answer; nothing if it is none."""
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        values = {**record["input"], target: record["right"]}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return {name: "" if it is None else str(it) for name, it in values.items()}
+def _read_records(
+    folder: Path, writer: DatasetWriter, target: str, classes: list[str] | None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield where each record lies in the data folder, and the text of its columns.
+
+    The target is the right answer. What is no record, or has no known class, is rejected.
+    """
+    for file in sorted(folder.glob("[!.]*.json")):
+        name = file.relative_to(folder.parents[1]).as_posix()
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            values = {**record["input"], target: record["right"]}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            writer.reject(name, "no record of a marked answer")
+            continue
+        row = {name: "" if it is None else str(it) for name, it in values.items()}
+        if classes and row[target].strip() not in classes:
+            writer.reject(name, f"{target}: no such class; known: {', '.join(classes)}")
+        else:
+            yield name, row
 
 
-def _name(file: Path) -> str:
-    """Where a record lies in the data folder."""
-    return file.relative_to(file.parents[2]).as_posix()
+def _is_held_out(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+    """Whether what is known of validation and test has a row's features, or its group."""
+    held_out = known[known["split"] != "train"]
+    columns = [it for it in ("sha256", "group") if it in index]
+    return np.any([index[it].isin(held_out[it]) for it in columns], axis=0)
